@@ -1,0 +1,60 @@
+from django.contrib import admin
+
+from library.models import (
+    Concert,
+    Documentary,
+    Movie,
+    Opera,
+    Person,
+    Playlist,
+    PlaylistItem,
+    Viewer,
+)
+
+
+@admin.register(Person)
+class PersonAdmin(admin.ModelAdmin):
+    search_fields = ["name"]
+
+
+@admin.register(Movie)
+class MovieAdmin(admin.ModelAdmin):
+    list_display = ["title", "year", "director"]
+    list_select_related = ["director"]
+    search_fields = ["title", "director__name"]
+
+
+@admin.register(Documentary)
+class DocumentaryAdmin(admin.ModelAdmin):
+    list_display = ["title", "year", "subject"]
+    search_fields = ["title", "subject"]
+
+
+@admin.register(Opera)
+class OperaAdmin(admin.ModelAdmin):
+    list_display = ["title", "composer", "year"]
+    list_select_related = ["composer"]
+    search_fields = ["title", "composer__name"]
+
+
+@admin.register(Concert)
+class ConcertAdmin(admin.ModelAdmin):
+    list_display = ["title", "venue", "date"]
+    search_fields = ["title", "venue"]
+
+
+@admin.register(Viewer)
+class ViewerAdmin(admin.ModelAdmin):
+    search_fields = ["name"]
+
+
+class PlaylistItemInline(admin.TabularInline):
+    model = PlaylistItem
+    extra = 0
+
+
+@admin.register(Playlist)
+class PlaylistAdmin(admin.ModelAdmin):
+    list_display = ["name", "owner"]
+    list_select_related = ["owner"]
+    inlines = [PlaylistItemInline]

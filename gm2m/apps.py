@@ -1,0 +1,21 @@
+"""The app configuration: the only place with effects at start-up."""
+
+from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+from django.db.models.signals import pre_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class GM2MConfig(AppConfig):
+    """The ``gm2m`` app. It has no models; the fields live in the user's apps."""
+
+    name = "gm2m"
+    verbose_name = _("generic many-to-many relations")
+
+    def ready(self) -> None:
+        from .discovery import discover
+        from .operations import inject
+
+        connection_created.connect(discover, dispatch_uid="gm2m.discovery")
+        # From any sender: Django sends it for apps with models alone.
+        pre_migrate.connect(inject, dispatch_uid="gm2m.operations")

@@ -1,0 +1,129 @@
+"""
+The arguments of a ``GM2MField``, judged as soon as they are given.
+
+Each function raises ``TypeError`` or ``ValueError`` with the argument in the message.
+What only the loaded project can tell is left to the system checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import SET_DEFAULT, SET_NULL, Q
+from django.db.models.base import ModelBase
+
+from .through import AUTOMATIC_FIELDS
+
+#: Stands for an argument that was left out, where ``None`` is one of the values.
+NOT_GIVEN: Any = object()
+
+
+def check_model(model: Any, option: str) -> None:
+    """Raise an error for what is neither a concrete model nor the name of a model."""
+    if isinstance(model, str):
+        parts = model.split(".")
+        if len(parts) > 2 or not all(part.isidentifier() for part in parts):
+            raise ValueError(
+                f"GM2MField(): the {option} {model!r} is no name of a model. Use "
+                "'app_label.Model' or 'Model'."
+            )
+        return
+    if not (isinstance(model, ModelBase) and hasattr(model, "_meta")):
+        raise TypeError(
+            f"GM2MField(): the {option} {model!r} is neither a model nor the name of "
+            "one."
+        )
+    if model._meta.abstract:
+        raise ValueError(
+            f"GM2MField(): the {option} {model._meta.label} is abstract. Name a "
+            "concrete model instead."
+        )
+
+
+def check_names(**names: Any) -> None:
+    """Raise ``TypeError`` for a name that is no string."""
+    for option, name in names.items():
+        if not (name is None or isinstance(name, str)):
+            raise TypeError(f"GM2MField(): {option} must be a string, not {name!r}.")
+
+
+def check_through(
+    through: Any,
+    through_fields: Any,
+    db_table: Any,
+    db_constraint: Any,
+    pk_maxlength: Any,
+) -> None:
+    """Raise an error for options of the through model that are wrong or clash."""
+    if through_fields is not None and (
+        not isinstance(through_fields, (list, tuple))
+        or not all(isinstance(name, str) for name in through_fields)
+        or len(through_fields) > len(AUTOMATIC_FIELDS)
+    ):
+        raise ValueError(
+            "GM2MField(): through_fields must be a list of two to four names (source "
+            "key, generic key, content type field, key field), not "
+            f"{through_fields!r}."
+        )
+    if through is None:
+        if through_fields and tuple(through_fields) != AUTOMATIC_FIELDS:
+            raise ValueError(
+                f"GM2MField(): through_fields={through_fields!r} needs a through model."
+            )
+    else:
+        check_model(through, "through model")
+        for option, clashes in (
+            ("db_table", db_table is not None),
+            ("db_constraint=False", not db_constraint),
+            ("pk_maxlength", pk_maxlength is not NOT_GIVEN),
+        ):
+            if clashes:
+                raise ValueError(
+                    f"GM2MField(): {option} is for the automatic through model and "
+                    "cannot be given together with through. Set it on that model."
+                )
+    if pk_maxlength is not NOT_GIVEN and pk_maxlength is not None:
+        if not isinstance(pk_maxlength, int) or isinstance(pk_maxlength, bool):
+            raise TypeError(
+                "GM2MField(): pk_maxlength must be a number or None, not "
+                f"{pk_maxlength!r}."
+            )
+        if pk_maxlength < 1:
+            raise ValueError(
+                f"GM2MField(): pk_maxlength must be positive, not {pk_maxlength!r}."
+            )
+
+
+def check_limit_choices_to(value: Any) -> None:
+    """Raise ``TypeError`` for what Django's option does not take."""
+    if not (value is None or isinstance(value, (Mapping, Q)) or callable(value)):
+        raise TypeError(
+            "GM2MField(): limit_choices_to must be a dict, a Q object, a callable, or "
+            f"a mapping from models to these, not {value!r}."
+        )
+
+
+def check_on_delete(policy: Any, option: str) -> None:
+    """
+    Raise ``TypeError`` for what is no policy, ``ValueError`` for one that cannot be
+    carried out on links.
+    """
+    if not callable(policy):
+        raise TypeError(f"GM2MField(): {option} must be a policy, not {policy!r}.")
+    name = getattr(policy, "__name__", repr(policy))
+    in_database = hasattr(policy, "on_delete_sql")
+    if policy in (SET_NULL, SET_DEFAULT) or hasattr(policy, "deconstruct"):
+        unfit = True
+    else:
+        unfit = in_database and name != "DB_CASCADE"
+    if unfit:
+        raise ValueError(
+            f"GM2MField(): {option}={name} is no policy for links, which cannot be "
+            "without one of their ends."
+        )
+    if in_database and option != "on_delete_src":
+        raise ValueError(
+            f"GM2MField(): {option}={name} cannot be carried out by the database for "
+            "targets of any model. Use it as on_delete_src alone."
+        )

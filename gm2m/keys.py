@@ -1,0 +1,399 @@
+"""
+The key of a target, in Python and in SQL.
+
+A through table keeps the keys of targets of many models in one column, usually as
+text. So every kind of key has a text form, the same in Python and in SQL, and a
+way back. A key column may also be of the targets' own kind (integer or UUID); then
+nothing is converted.
+
+This module knows Django's fields and databases, nothing of relations.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import uuid
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import NotSupportedError
+from django.db.migrations.state import StateApps
+from django.db.models import Field, Model
+
+if TYPE_CHECKING:
+    from django.apps.registry import Apps
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+MIN_BIGINT, MAX_BIGINT = -(2**63), 2**63 - 1
+
+
+class Kind(ABC):
+    """
+    A kind of key, by what Django calls the internal type of its field.
+
+    `text()` and `native()` translate values. `text_sql()` and `native_sql()` do the
+    same for SQL: `native_sql()` returns a condition, or ``None``, and an expression
+    that the database can evaluate without an error wherever the condition holds,
+    whatever the text (another model's key, or junk).
+    """
+
+    internal_types: frozenset[str]
+    #: The type of its values in Python.
+    type: type
+
+    @abstractmethod
+    def native(self, text: str) -> Any:
+        """Return the key that `text` stands for; ``ValueError`` if for none."""
+
+    def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
+        """Return SQL for the text form of the key in `column`."""
+        return cast_to_text(column, connection)
+
+    @abstractmethod
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        """Return a condition and SQL for the key whose text is in `column`."""
+
+
+class TextKind(Kind):
+    internal_types = frozenset({"CharField", "SlugField", "TextField"})
+    type = str
+
+    def native(self, text: str) -> str:
+        return text
+
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        return None, column
+
+
+class IntegerKind(Kind):
+    internal_types = frozenset(
+        {
+            "AutoField",
+            "BigAutoField",
+            "BigIntegerField",
+            "IntegerField",
+            "PositiveBigIntegerField",
+            "PositiveIntegerField",
+            "PositiveSmallIntegerField",
+            "SmallAutoField",
+            "SmallIntegerField",
+        }
+    )
+    type = int
+
+    def native(self, text: str) -> int:
+        value = int(text)
+        if not MIN_BIGINT <= value <= MAX_BIGINT:
+            raise ValueError(f"{text!r} is beyond the range of a key")
+        return value
+
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        if connection.vendor == "sqlite":
+            return None, f"CAST({column} AS INTEGER)"
+        # A number beyond the range of a key is moved to its end: it must not raise,
+        # and the comparison of the texts keeps it out.
+        digits = "'^-?[0-9]{1,19}$'"
+        if connection.vendor == "postgresql":
+            number = f"LEAST(GREATEST({column}::numeric, {MIN_BIGINT}), {MAX_BIGINT})"
+            return f"{column} ~ {digits}", f"({number})::bigint"
+        number = f"CAST({column} AS DECIMAL(20))"
+        number = f"LEAST(GREATEST({number}, {MIN_BIGINT}), {MAX_BIGINT})"
+        return f"{column} REGEXP {digits}", f"CAST({number} AS SIGNED)"
+
+
+class UUIDKind(Kind):
+    internal_types = frozenset({"UUIDField"})
+    type = uuid.UUID
+
+    def native(self, text: str) -> uuid.UUID:
+        return uuid.UUID(text)
+
+    def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
+        if connection.features.has_native_uuid_field:
+            return cast_to_text(column, connection)
+        parts = [
+            f"SUBSTR({column}, {start}, {length})"
+            for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+        ]
+        if connection.vendor == "mysql":
+            return f"CONCAT_WS('-', {', '.join(parts)})"
+        return "(" + " || '-' || ".join(parts) + ")"
+
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        if connection.vendor == "sqlite":
+            digits = f"REPLACE({column}, '-', '')"
+            guard = f"LENGTH({digits}) = 32 AND {digits} NOT GLOB '*[^0-9a-f]*'"
+            return guard, digits
+        dashed = "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
+        if connection.vendor == "postgresql":
+            return f"{column} ~ {dashed}", f"{column}::uuid"
+        if connection.features.has_native_uuid_field:
+            # MariaDB knows no version of 8 or more in the variants below 8.
+            halves = "([0-7][0-9a-f]{3}-[0-9a-f]{4}|[0-9a-f]{4}-[89a-f][0-9a-f]{3})"
+            known = f"'^[0-9a-f]{{8}}-[0-9a-f]{{4}}-{halves}-[0-9a-f]{{12}}$'"
+            return f"{column} REGEXP {known}", f"CAST({column} AS UUID)"
+        return f"{column} REGEXP {dashed}", f"REPLACE({column}, '-', '')"
+
+
+class DateKind(Kind):
+    internal_types = frozenset({"DateField"})
+    type = datetime.date
+
+    def native(self, text: str) -> datetime.date:
+        return datetime.date.fromisoformat(text)
+
+    def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
+        if connection.vendor == "postgresql":
+            # A cast would follow the session's DateStyle.
+            return f"to_char({column}, 'YYYY-MM-DD')"
+        return cast_to_text(column, connection)
+
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        if connection.vendor == "sqlite":
+            # The modifier makes it look at the calendar.
+            exists = f"date({column}, '+0 days') = {column} AND {column} > '0001'"
+            return exists, column
+        # A day that no calendar has is moved to one that exists: it must not raise,
+        # and the comparison of the texts keeps it out.
+        digits = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'"
+        if connection.vendor == "postgresql":
+            year, month, day = (
+                f"SUBSTR({column}, {start}, {length})::int"
+                for start, length in ((1, 4), (6, 2), (9, 2))
+            )
+            month = f"LEAST(GREATEST({month}, 1), 12)"
+            first = f"make_date(GREATEST({year}, 1), {month}, 1)"
+            return f"{column} ~ {digits}", f"({first} + {day} - 1)"
+        year, month, day = (
+            f"CAST(SUBSTR({column}, {start}, {length}) AS UNSIGNED)"
+            for start, length in ((1, 4), (6, 2), (9, 2))
+        )
+        # Not MAKEDATE(), which takes the year 50 for 2050.
+        date = (
+            f"CAST('0001-01-01' AS DATE) + INTERVAL (GREATEST({year}, 1) - 1) YEAR "
+            f"+ INTERVAL (LEAST(GREATEST({month}, 1), 12) - 1) MONTH "
+            f"+ INTERVAL (LEAST(GREATEST({day}, 1), 31) - 1) DAY"
+        )
+        return f"{column} REGEXP {digits}", f"({date})"
+
+
+TEXT = TextKind()
+KINDS: dict[str, Kind] = {
+    internal_type: kind
+    for kind in (TEXT, IntegerKind(), UUIDKind(), DateKind())
+    for internal_type in kind.internal_types
+}
+
+
+def cast_to_text(column: str, connection: BaseDatabaseWrapper) -> str:
+    """Return SQL that turns `column` into text with the database's own cast."""
+    if connection.vendor == "postgresql":
+        return f"({column})::varchar"
+    if connection.vendor == "sqlite":
+        return f"CAST({column} AS TEXT)"
+    if connection.vendor == "mysql":
+        # Not CAST(… AS CHAR): its collation clashes with that of a column.
+        return f"CONCAT({column}, '')"
+    raise NotSupportedError(
+        f"gm2m does not support the {connection.vendor!r} database backend: use "
+        "PostgreSQL, MariaDB, MySQL or SQLite."
+    )
+
+
+class Key:
+    """
+    The field that holds a key: the primary key of a target or the key column of a
+    through model. A relation that serves as primary key, such as the link of a
+    multi-table child to its parent, counts as what it points to.
+
+    `kind` is ``None`` for a key that cannot be linked.
+    """
+
+    def __init__(self, field: Field[Any, Any]) -> None:
+        self.column_field = field
+        while field.remote_field:
+            field = field.target_field  # type: ignore[attr-defined]
+        self.field = field
+        self.kind: Any = KINDS.get(field.get_internal_type())
+        # Fields of other origin may keep another value than they show.
+        is_plain = type(field).__module__.startswith("django.db.models.")
+        self.plain_type = self.kind.type if self.kind and is_plain else None
+
+    def fits(self, column: Key) -> bool:
+        """Return whether the key `column` of a through model can hold this key."""
+        return self.kind is not None and column.kind in (TEXT, self.kind)
+
+    def text(self, value: Any) -> str:
+        """Return the text form of `value`."""
+        if type(value) is self.plain_type:
+            return str(value)
+        return str(self.field.get_prep_value(value))
+
+    def native(self, text: str, connection: BaseDatabaseWrapper) -> Any:
+        """
+        Return the key whose text form is `text`; ``ValueError`` if no key has it.
+        """
+        if self.kind is None:
+            raise ValueError(f"{text!r} is a key that cannot be linked")
+        value = self.kind.native(text)
+        if str(value) != text:
+            raise ValueError(f"{text!r} is not how a key is written")
+        if hasattr(self.field, "from_db_value"):
+            value = self.field.from_db_value(value, None, connection)
+        return value
+
+
+def pk_as(obj: Model, model: type[Model]) -> Any:
+    """Return the primary key of `obj` as an object of `model`, a parent or its own."""
+    if obj._meta.concrete_model is model._meta.concrete_model:
+        return obj.pk
+    return getattr(obj, model._meta.pk.attname)
+
+
+class Target(NamedTuple):
+    """
+    A target as a through table knows it: its `model` (that of its content type), its
+    primary key, and the `key` that is kept, usually the text form of the former.
+    """
+
+    model: type[Model]
+    pk: Any
+    key: Any
+
+
+def check_target_model(model: Any, column: Key, owner: object) -> None:
+    """
+    Raise ``TypeError`` unless objects of `model` can be linked by the field `owner`,
+    whose through model keeps keys in `column`.
+    """
+    if not (isinstance(model, type) and issubclass(model, Model)):
+        raise TypeError(f"{owner} links objects of models; {model!r} is no model.")
+    opts = model._meta
+    if opts.abstract:
+        raise TypeError(f"{owner} cannot link {opts.label}: it is abstract.")
+    if opts.swapped:
+        raise TypeError(
+            f"{owner} cannot link {opts.label}: it has been swapped out for "
+            f"{opts.swapped}. Use the model that get_user_model() or "
+            f"apps.get_model(settings.{opts.swappable}) returns."
+        )
+    key = Key(opts.pk)
+    if not key.fits(column):
+        raise TypeError(
+            f"{owner} cannot link {opts.label}: its primary key is a "
+            f"{type(key.field).__name__}, which {column.column_field} cannot hold. "
+            "Keys may be integers, UUIDs, text or dates in a text column, integers or "
+            "UUIDs in a column of their own type."
+        )
+
+
+def target_class(
+    obj: Any, column: Key, for_concrete_model: bool, owner: object
+) -> tuple[type[Model], Key]:
+    """
+    Return the model under which the field `owner` links `obj`, and that model's key.
+
+    Raise ``TypeError`` for what is no model instance or has a key that `column`
+    cannot hold.
+    """
+    if not isinstance(obj, Model):
+        what = "a class" if isinstance(obj, type) else f"of type {type(obj).__name__}"
+        raise TypeError(
+            f"{owner} links saved model instances, but {obj!r} is {what}. Pass the "
+            "object itself, not its key or its model."
+        )
+    model: Any = obj._meta.concrete_model if for_concrete_model else type(obj)
+    check_target_model(model, column, owner)
+    return model, Key(model._meta.pk)
+
+
+def check_collation(
+    model: type[Model], column: Key, connection: BaseDatabaseWrapper, owner: object
+) -> None:
+    """
+    Raise ``TypeError`` if the database would compare text keys of `model` otherwise in
+    `column` than in their own table: two objects might be taken for one.
+    """
+    if connection.vendor != "mysql":
+        return
+    key = Key(model._meta.pk)
+    declared = getattr(key.field, "db_collation", None)
+    if key.kind is TEXT and declared != getattr(column.field, "db_collation", None):
+        raise TypeError(
+            f"{owner} cannot link {model._meta.label}: its keys are compared by the "
+            f"collation {declared!r}, {column.column_field} by another. Use a through "
+            "model whose key field has the same db_collation."
+        )
+
+
+def stored_key(obj: Model, key: Key, column: Key, owner: object) -> Any:
+    """
+    Return what the field `owner` keeps in `column` for `obj`; ``ValueError`` if the
+    object has no key, or one that is too long.
+    """
+    if obj.pk is None:
+        raise ValueError(
+            f"{owner} cannot link {obj!r}: it is not saved. Save it first."
+        )
+    if column.kind is not TEXT:
+        return key.field.get_prep_value(obj.pk)
+    text, limit = key.text(obj.pk), column.field.max_length
+    if limit is not None and len(text) > limit:
+        automatic = column.column_field.model._meta.auto_created
+        raise ValueError(
+            f"{owner} cannot link {obj!r}: its key {text!r} is longer than the {limit} "
+            f"characters of {column.column_field}. Raise "
+            f"{'pk_maxlength' if automatic else 'its max_length'} to at least "
+            f"{len(text)}, and migrate."
+        )
+    return text
+
+
+def content_type(model: type[Model], using: str, for_concrete_model: bool) -> Any:
+    """Return the content type of `model` in the database `using`."""
+    manager = ContentType.objects.db_manager(using)
+    if not isinstance(model._meta.apps, StateApps):
+        return manager.get_for_model(model, for_concrete_model=for_concrete_model)
+    # Past the cache: a migration may have renamed the model a moment ago.
+    opts: Any = model._meta.concrete_model if for_concrete_model else model
+    opts = opts._meta
+    found, _created = manager.get_or_create(
+        app_label=opts.app_label, model=opts.model_name
+    )
+    return found
+
+
+def model_of_content_type(pk: Any, using: str, apps: Apps) -> type[Model] | None:
+    """
+    Return the model of the content type with the key `pk`, as `apps` knows it;
+    ``None`` if it is stale or its app is no longer installed.
+    """
+    manager = ContentType.objects.db_manager(using)
+    try:
+        if isinstance(apps, StateApps):
+            found = manager.get(pk=pk)
+        else:
+            found = manager.get_for_id(pk)
+        return apps.get_model(found.app_label, found.model)
+    except (ContentType.DoesNotExist, LookupError):
+        return None
+
+
+def lookup_name(*parts: str) -> str:
+    """
+    Return a name for a relation that users never type. Django's lookups can take it
+    apart from others, since it holds no separator and is no identifier.
+    """
+    return re.sub("_{2,}", "_", ".".join(parts)) + "+"

@@ -1,0 +1,392 @@
+"""
+Writing the rows of a through model for one object.
+
+Both related managers do it in the same way; ``LinkManager`` is that way. What they
+differ in is which end of a link is theirs, and so what the objects at the other end
+are: targets of several models, or sources.
+
+Follows ``create_forward_many_to_many_manager()`` in Django's
+``db.models.fields.related_descriptors``.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import django
+from asgiref.sync import sync_to_async
+from django.core.exceptions import FieldDoesNotExist
+from django.db import OperationalError, connections, router, transaction
+from django.db.models import Model, Q, QuerySet
+from django.db.models.signals import m2m_changed
+from django.db.models.utils import AltersData, resolve_callables
+
+from .query import BATCH_SIZE
+
+if TYPE_CHECKING:
+    from .fields import GM2MField
+
+SENDS_RAW = django.VERSION >= (6, 1)
+#: As many times is a write made again after a deadlock.
+DEADLOCKS = 10
+#: How PostgreSQL, and MariaDB and MySQL, tell one.
+DEADLOCK_CODES = ("40P01", 1213)
+
+
+class Other(NamedTuple):
+    """
+    The object at the other end of a link: its model and primary key, as signals tell
+    them, and the values of the through row that stand for it.
+    """
+
+    model: type[Model] | None
+    pk: Any
+    values: tuple[Any, ...]
+
+
+def async_twin(method: Callable[..., Any]) -> Any:
+    """Return the asynchronous form of a manager's `method`."""
+
+    async def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await sync_to_async(getattr(self, method.__name__))(*args, **kwargs)
+
+    twin.__name__ = f"a{method.__name__}"
+    twin.__doc__ = f"The asynchronous form of ``{method.__name__}()``."
+    twin.alters_data = True  # type: ignore[attr-defined]
+    return twin
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Return whether the database gave up a transaction in favour of another."""
+    cause = error.__cause__
+    codes = (getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None))
+    return any(code in DEADLOCK_CODES for code in (*codes, *error.args[:1]))
+
+
+class LinkManager(AltersData):
+    """
+    Writes the links of one object.
+
+    `own_values` are the through columns that stand for the object, `other_names` the
+    names of those that stand for what it is linked to.
+    """
+
+    do_not_call_in_templates = True
+
+    # A GM2MField; as an attribute it would look like a descriptor to type checkers.
+    field: Any
+    instance: Model
+    through: type[Model]
+    is_reverse: bool
+    #: The model that signals tell when all links go.
+    clear_model: type[Model] | None
+    prefetch_cache_name: str
+    other_names: tuple[str, ...]
+    _db: str | None
+    all: Any
+
+    def bind(self, field: GM2MField, instance: Model) -> None:
+        self.field, self.instance = field, instance
+        self.through = field.remote_field.through
+
+    # What the two ends answer differently.
+
+    def own_values(self, using: str) -> dict[str, Any]:
+        """Return the columns of the object's own end, by name."""
+        raise NotImplementedError
+
+    def others(self, objs: Iterable[Any], using: str) -> list[Other]:
+        """Return the other ends that `objs` stand for; raise if they are unfit."""
+        raise NotImplementedError
+
+    def other_of(self, values: tuple[Any, ...], using: str) -> Other:
+        """Return the other end that is in the columns of a row."""
+        raise NotImplementedError
+
+    def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
+        """Yield conditions for the rows of `others`, each good for one statement."""
+        raise NotImplementedError
+
+    def check_own(self, using: str) -> None:
+        """Raise an error if links to the object itself would lead nowhere."""
+
+    # Writing.
+
+    def add(self, *objs: Any, through_defaults: dict[str, Any] | None = None) -> None:
+        """
+        Link `objs`, in their order; what is linked already is left alone.
+
+        `through_defaults` are values, or callables, for other columns of the through
+        model. One statement per batch if nobody listens to ``m2m_changed`` and the
+        through model is the automatic one, else one query before.
+        """
+        db = self.write_db
+        self.check_own(db)
+        others = self.others(objs, db)
+        self.check_defaults(through_defaults)
+        self._write(db, lambda: self._insert(others, through_defaults, db))
+
+    def remove(self, *objs: Any) -> None:
+        """Remove the links to `objs`: one query for each content type."""
+        db = self.write_db
+        others = self.others(objs, db)
+        self._write(db, lambda: self._delete(others, db))
+
+    def clear(self) -> None:
+        """Remove all links of the object: one query."""
+        db = self.write_db
+        self._write(db, lambda: self._clear(db))
+
+    def set(
+        self,
+        objs: Iterable[Any],
+        *,
+        clear: bool = False,
+        through_defaults: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Make `objs` the linked objects. Rows of those that stay are left alone, unless
+        `clear` asks for all to be removed first.
+
+        One query to read, one per content type of which links go, one to insert.
+        """
+        self.set_base(objs, clear=clear, through_defaults=through_defaults)
+
+    def set_base(
+        self,
+        objs: Iterable[Any],
+        *,
+        clear: bool = False,
+        through_defaults: dict[str, Any] | None = None,
+        raw: bool = False,
+    ) -> None:
+        """Do what ``set()`` does; Django's deserializer calls it with `raw`."""
+        db = self.write_db
+        self.check_own(db)
+        others = self.others(tuple(objs), db)
+        self.check_defaults(through_defaults)
+
+        def replace() -> None:
+            if clear:
+                self._clear(db, raw)
+                self._insert(others, through_defaults, db, raw)
+                return
+            present = dict.fromkeys(self._rows(db).values_list(*self.other_names))
+            wanted = {other.values: other for other in others}
+            gone = [
+                self.other_of(values, db) for values in present if values not in wanted
+            ]
+            new = [other for other in others if other.values not in present]
+            self._delete(gone, db, raw)
+            self._insert(new, through_defaults, db, raw)
+
+        self._write(db, replace)
+
+    def make(
+        self,
+        method: str,
+        linked: QuerySet[Any],
+        through_defaults: dict[str, Any] | None,
+        attrs: dict[str, Any],
+    ) -> Any:
+        """
+        Call the `method` of `linked`, all that the object is linked to, which makes an
+        object unless there is one to get; and link what was made.
+        """
+        self.check_own(self.write_db)
+        self.check_defaults(through_defaults)
+        with transaction.atomic(using=linked.db):
+            made = getattr(linked, method)(**attrs)
+            obj, created = (made, True) if method == "create" else made
+            if created:
+                self.add(obj, through_defaults=through_defaults)
+        return made
+
+    add.alters_data = True  # type: ignore[attr-defined]
+    remove.alters_data = True  # type: ignore[attr-defined]
+    clear.alters_data = True  # type: ignore[attr-defined]
+    set.alters_data = True  # type: ignore[attr-defined]
+    aadd = async_twin(add)
+    aremove = async_twin(remove)
+    aclear = async_twin(clear)
+    aset = async_twin(set)
+
+    @property
+    def write_db(self) -> str:
+        """The alias of the database that links are written to."""
+        return self._db or router.db_for_write(self.through, instance=self.instance)
+
+    def check_defaults(self, through_defaults: dict[str, Any] | None) -> None:
+        """Raise ``TypeError`` for defaults that are no columns, or the link's own."""
+        opts: Any = self.through._meta
+        links = self.field.links
+        link = (links.source, links.content_type, links.key_field)
+        for name in through_defaults or ():
+            try:
+                field = opts.get_field(name)
+            except FieldDoesNotExist:
+                field = None
+            if name in opts._property_names:
+                continue
+            if field is None or field.one_to_many or field.auto_created:
+                raise TypeError(
+                    f"{self.field}: {name!r} in through_defaults is no field of "
+                    f"{opts.label}."
+                )
+            if field in link or name == links.generic_name:
+                raise TypeError(
+                    f"{self.field}: {name!r} in through_defaults makes the link itself "
+                    "and cannot have a default."
+                )
+
+    def _write(self, using: str, write: Callable[[], None]) -> None:
+        """
+        Call `write` in a transaction. Links are inserted in the order of the call, so
+        two calls may lock them in opposite orders; the one that the database picks to
+        give way is made again, unless the transaction is the caller's.
+        """
+        self.drop_cache()
+        connection = connections[using]
+        own = not connection.in_atomic_block and connection.get_autocommit()
+        for _ in range(DEADLOCKS if own else 0):
+            try:
+                with transaction.atomic(using=using, savepoint=False):
+                    return write()
+            except OperationalError as error:
+                if not is_deadlock(error):
+                    raise
+        with transaction.atomic(using=using, savepoint=False):
+            write()
+
+    def _rows(self, using: str) -> QuerySet[Any]:
+        """Return the rows of the object's links."""
+        rows = self.through._default_manager.using(using)
+        return rows.filter(**self.own_values(using)).order_by()
+
+    def _insert(
+        self,
+        others: Sequence[Other],
+        through_defaults: dict[str, Any] | None,
+        using: str,
+        raw: bool = False,
+    ) -> None:
+        others = list({other.values: other for other in others}.values())
+        if not others:
+            return
+        is_automatic = bool(self.through._meta.auto_created)
+        features = connections[using].features
+        # MySQL ignores foreign keys together with duplicates: not for an object that
+        # may not be in the database.
+        ignore_conflicts = (
+            is_automatic
+            and features.supports_ignore_conflicts
+            and not self.instance._state.adding
+        )
+        listeners = m2m_changed.has_listeners(self.through)
+        if listeners or not ignore_conflicts:
+            present = self._present(others, using)
+            others = [other for other in others if other.values not in present]
+        defaults = dict(resolve_callables(through_defaults or {}))
+        own = self.own_values(using)
+        rows = [
+            self.through(
+                **defaults,
+                **own,
+                **dict(zip(self.other_names, other.values, strict=True)),
+            )
+            for other in others
+        ]
+        self._send("pre_add", others, using, raw)
+        self.through._default_manager.using(using).bulk_create(
+            rows, ignore_conflicts=ignore_conflicts
+        )
+        self._send("post_add", others, using, raw)
+
+    def _present(
+        self, others: Sequence[Other], using: str
+    ) -> builtins.set[tuple[Any, ...]]:
+        """Return the values of those `others` that are linked already."""
+        present: builtins.set[tuple[Any, ...]] = set()
+        for start in range(0, len(others), BATCH_SIZE):
+            conditions = Q()
+            for condition in self.conditions(others[start : start + BATCH_SIZE]):
+                conditions |= condition
+            rows = LinkManager._rows(self, using).filter(conditions)
+            present.update(rows.values_list(*self.other_names))
+        return present
+
+    def _delete(self, others: Sequence[Other], using: str, raw: bool = False) -> None:
+        self._send("pre_remove", others, using, raw)
+        for condition in self.conditions(others):
+            self._rows(using).filter(condition).delete()
+        self._send("post_remove", others, using, raw)
+
+    def _clear(self, using: str, raw: bool = False) -> None:
+        self._send_one("pre_clear", self.clear_model, None, using, raw)
+        self._rows(using).delete()
+        self._send_one("post_clear", self.clear_model, None, using, raw)
+
+    def _send(
+        self, action: str, others: Sequence[Other], using: str, raw: bool
+    ) -> None:
+        """Send ``m2m_changed``, once for each model among `others`."""
+        if not m2m_changed.has_listeners(self.through):
+            return
+        by_model: dict[type[Model] | None, builtins.set[Any]] = {}
+        for other in others:
+            by_model.setdefault(other.model, set()).add(other.pk)
+        for model, pks in by_model.items():
+            self._send_one(action, model, pks, using, raw)
+
+    def _send_one(
+        self,
+        action: str,
+        model: type[Model] | None,
+        pk_set: builtins.set[Any] | None,
+        using: str,
+        raw: bool,
+    ) -> None:
+        m2m_changed.send(
+            sender=self.through,
+            action=action,
+            instance=self.instance,
+            reverse=self.is_reverse,
+            model=model,
+            pk_set=pk_set,
+            using=using,
+            **({"raw": raw} if SENDS_RAW else {}),
+        )
+
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
+        """Stand for the queryset where the manager is the value of a lookup."""
+        return self.all().resolve_expression(*args, **kwargs)
+
+    # The cache that prefetching fills.
+
+    def cached(self) -> Any:
+        """Return the queryset that was prefetched, or ``None``."""
+        cache = getattr(self.instance, "_prefetched_objects_cache", {})
+        return cache.get(self.prefetch_cache_name)
+
+    def drop_cache(self) -> None:
+        cache = getattr(self.instance, "_prefetched_objects_cache", {})
+        cache.pop(self.prefetch_cache_name, None)
+
+    def check_saved(self, obj: Model) -> None:
+        """Raise ``ValueError`` for an object that is not in the database yet."""
+        if obj.pk is None or obj._state.adding:
+            raise ValueError(
+                f"{self.field} cannot link {obj!r}: it is not saved. Save it first."
+            )
+
+    def check_allowed(self, obj: Model) -> None:
+        """Raise ``ValueError`` if the routers do not allow a link to `obj`."""
+        if not router.allow_relation(obj, self.instance):
+            raise ValueError(
+                f"{self.field} cannot link {obj!r}: it is on database "
+                f'"{obj._state.db}", {self.instance!r} on database '
+                f'"{self.instance._state.db}", and the routers do not allow relations '
+                "between them."
+            )

@@ -1,0 +1,112 @@
+"""
+Prefetching the targets of many sources at once.
+
+What goes on from there to their own relations is in ``target_lists``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Model
+
+from .managers import ForwardManager
+from .query import BATCH_SIZE, GM2MQuerySet
+from .target_lists import PrefetchedTargets
+from .targets import pairs
+
+if TYPE_CHECKING:
+    from .fields import GM2MField
+
+
+def prefetch_targets(
+    field: GM2MField, instances: list[Model], querysets: Any, slot: str
+) -> tuple[Any, ...]:
+    """
+    Return what ``prefetch_related_objects()`` asks for, with the targets of
+    `instances`, to be put in their attribute `slot`.
+
+    One queryset, as ``Prefetch`` gives it, restricts the targets to its model and
+    orders them if it is ordered; several, as ``GenericPrefetch`` gives them, say how
+    the targets of their models are fetched. One query for the rows and one per
+    content type. What an instance has prefetched before is taken as it is, unless
+    there are `querysets`.
+    """
+    source = field.links.source
+    targets = GM2MQuerySet.for_field(field, hints={"instance": instances[0]})
+    if hasattr(instances[0]._state, "fetch_mode"):
+        targets._fetch_mode = instances[0]._state.fetch_mode
+    only: Any = None
+    limits = slice(None)
+    if querysets:
+        by_model = field.querysets_by_model(querysets)
+        if len(by_model) == 1:
+            ((model, only),) = by_model.items()
+            only, limits = unsliced(only)
+            targets = field.restrict(targets, only)
+            by_model = {model: only}
+        targets._target_querysets = by_model
+
+    # By the key of the source, and what is there already by the very object.
+    keys: dict[int, Any] = {}
+    cached: dict[Any, PrefetchedTargets] = {}
+    lists: dict[Any, PrefetchedTargets] = {}
+    for instance in instances:
+        (value,) = source.get_foreign_related_value(instance)
+        present = None if querysets else ForwardManager(field, instance).cached()
+        if present is None:
+            keys[id(instance)] = value
+            lists.setdefault(value, PrefetchedTargets(value, targets, None))
+        else:
+            key = keys[id(instance)] = ("cached", id(instance))
+            cached[key] = PrefetchedTargets(key, targets, present)
+    if lists:
+        rows = targets.filter(**{f"{source.name}__in": list(lists)})
+        fill(lists, rows, source.attname, ordered=only is not None and only.ordered)
+        for found in lists.values():
+            found[:] = found[limits]
+    return (
+        [*lists.values(), *cached.values()],
+        lambda found: found.source,
+        lambda instance: keys[id(instance)],
+        True,
+        slot,
+        True,
+    )
+
+
+def unsliced(queryset: Any) -> tuple[Any, slice]:
+    """Return `queryset` without its limits, and these: they are per source."""
+    query = queryset.query
+    limits = slice(query.low_mark, query.high_mark)
+    if query.is_sliced:
+        queryset = queryset._chain()
+        queryset.query.clear_limits()
+    return queryset, limits
+
+
+def fill(
+    lists: dict[Any, PrefetchedTargets],
+    queryset: GM2MQuerySet,
+    source: str,
+    *,
+    ordered: bool,
+) -> None:
+    """
+    Fetch the targets in `queryset` into `lists`, by the column `source`: in the order
+    of the links, or else in that in which they are fetched.
+    """
+    rows = list(queryset._rows(False, BATCH_SIZE, source))
+    for row in rows:
+        lists[row[2]].rows.append(row[:2])
+    found = queryset._found(rows)
+    if ordered:
+        position = {
+            (type_id, key): number
+            for type_id, targets in found.items()
+            for number, key in enumerate(targets)
+        }
+        rows = [row for row in rows if row[:2] in position]
+        rows.sort(key=lambda row: position[row[:2]])
+    for row, target in pairs(rows, found):
+        lists[row[2]].append(target)

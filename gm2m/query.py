@@ -1,0 +1,459 @@
+"""
+The mixed queryset: rows of a through model that are read as their targets.
+
+``user.preferred_videos.all()`` is a queryset of the through model. Conditions,
+ordering and columns are those of the links; iteration yields the targets, in the
+order of the links, in one query for the rows and one per content type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.contenttypes.prefetch import GenericPrefetch
+from django.db import connections, router
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.query import MAX_GET_RESULTS, ModelIterable
+from django.db.models.sql import Query
+
+from .keys import TEXT, Key, model_of_content_type
+from .lookups import OfModel
+from .references import Reference, references
+from .target_lists import prefetch_mixed
+from .targets import check_annotations, instances_of, pairs
+from .unsupported import LinksQuerySet
+
+if TYPE_CHECKING:
+    from .fields import GM2MField
+
+#: As many keys are compared in one statement; databases have limits.
+BATCH_SIZE = 10_000
+#: As many links are read at once in the search for one whose target exists.
+SEARCH_SIZE = 100
+
+
+class TargetIterable(ModelIterable):  # type: ignore[type-arg]
+    """Yield the targets of the rows, in chunks if the queryset is streamed."""
+
+    queryset: GM2MQuerySet
+
+    def __iter__(self) -> Iterator[Model]:
+        queryset = self.queryset
+        rows = queryset._rows(self.chunked_fetch, self.chunk_size)
+        if not self.chunked_fetch:
+            yield from queryset._targets(list(rows))
+            return
+        while chunk := list(islice(rows, self.chunk_size)):
+            yield from queryset._targets(chunk)
+
+
+class ReferenceIterable(ModelIterable):  # type: ignore[type-arg]
+    """Yield references to the targets of the rows, for serializers."""
+
+    queryset: GM2MQuerySet
+
+    def __iter__(self) -> Iterator[Reference]:
+        rows = self.queryset._rows(self.chunked_fetch, self.chunk_size)
+        apps = self.queryset.model._meta.apps
+        yield from references(rows, apps, self.queryset.db)
+
+
+class LinkSubquery(Query):
+    """
+    A mixed queryset as the value of a lookup.
+
+    The lookups of the field it comes from select what they need. All others would
+    take the links' keys for those of targets, and are refused.
+    """
+
+    gm2m: GM2MField
+
+    @property
+    def has_select_fields(self) -> bool:
+        if not super().has_select_fields:
+            raise TypeError(
+                f"The targets of {self.gm2m} are of several models, so their keys "
+                "cannot be compared here. Use instances_of() for one model, as in "
+                f"pk__in=….{self.gm2m.name}.instances_of(Model)."
+            )
+        return True
+
+
+class GM2MQuerySet(LinksQuerySet):
+    """
+    The targets of a ``GM2MField``.
+
+    Evaluation costs one query and one more per content type among the links.
+    ``count()``, ``exists()``, ``values()`` and conditions are about the links, in one
+    query. See ``django.db.models.QuerySet`` for what is not documented here.
+    """
+
+    # Django's own, for type checkers.
+    _db: str | None
+    _fetch_mode: Any
+    _fields: Any
+    _hints: dict[str, Any]
+    _query: Query
+    #: Querysets that take the place of models' default managers.
+    _target_querysets: dict[type[Model], QuerySet[Any]] = {}
+    #: What ``prefetch_related()`` asked for, on the targets.
+    _target_lookups: tuple[Any, ...] = ()
+
+    def __init__(
+        self,
+        model: Any = None,
+        query: Any = None,
+        using: Any = None,
+        hints: Any = None,
+    ) -> None:
+        super().__init__(model, query, using, hints)
+        self._iterable_class = TargetIterable
+
+    @classmethod
+    def for_field(cls, field: GM2MField, **options: Any) -> GM2MQuerySet:
+        """Return the targets of all sources of `field`."""
+        queryset = cls(field.remote_field.through, **options)
+        queryset._gm2m = field
+        return queryset
+
+    def _clone(self) -> GM2MQuerySet:
+        clone: GM2MQuerySet = super()._clone()  # type: ignore[misc]
+        clone._gm2m = self._gm2m
+        clone._target_querysets = self._target_querysets
+        clone._target_lookups = self._target_lookups
+        return clone
+
+    # Reading.
+
+    def _in_order(self) -> GM2MQuerySet:
+        """Return the queryset in the order of the links, unless it has another."""
+        query = self.query
+        if query.order_by or query.extra_order_by or not query.default_ordering:
+            return self
+        if self.model._meta.ordering or query.combinator or query.distinct:
+            return self
+        clone: GM2MQuerySet = self._chain()  # type: ignore[attr-defined]
+        clone.query.add_ordering("pk")
+        return clone
+
+    @property
+    def ordered(self) -> bool:
+        return super().ordered or self._in_order() is not self
+
+    def _rows(
+        self, chunked_fetch: bool, chunk_size: int, *extra: str
+    ) -> Iterator[tuple[Any, ...]]:
+        """
+        Yield the content type, the key, the `extra` columns and the annotations of
+        each row.
+        """
+        links = self._gm2m.links
+        queryset = self._in_order()
+        columns = (
+            links.content_type.attname,
+            links.key_field.attname,
+            *extra,
+            *self._extra_names(),
+        )
+        selected, choose = columns, None
+        if self.query.combinator:
+            # Without the columns that tell links apart, they would become one.
+            own = [field.attname for field in self.model._meta.concrete_fields]
+            selected = tuple(dict.fromkeys([*own, *columns]))
+            choose = itemgetter(*(selected.index(name) for name in columns))
+        rows: Any = QuerySet.values_list(queryset, *selected)
+        found = rows._iterable_class(
+            rows, chunked_fetch=chunked_fetch, chunk_size=chunk_size
+        )
+        yield from found if choose is None else map(choose, found)
+
+    def _extra_names(self) -> list[str]:
+        """Return the names of annotations and other extra columns."""
+        return [*self.query.extra_select, *self.query.annotation_select]
+
+    def _targets(self, rows: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
+        """Return the targets of `rows` that exist, with the rows' annotations."""
+        names = self._extra_names()
+        targets = []
+        found = self._found(rows)
+        if names:
+            check_annotations(names, found)
+        for row, target in pairs(rows, found):
+            for name, value in zip(names, row[2:], strict=True):
+                setattr(target, name, value)
+            targets.append(target)
+        if self._target_lookups:
+            prefetch_mixed(targets, self._target_lookups, self._gm2m.relations)
+        return targets
+
+    def _found(self, rows: Iterable[tuple[Any, ...]]) -> dict[Any, dict[Any, Model]]:
+        """
+        Fetch the targets of `rows`, in one query per content type; return them by
+        content type and key.
+        """
+        wanted: dict[Any, dict[Any, None]] = {}
+        for row in rows:
+            wanted.setdefault(row[0], {})[row[1]] = None
+        return {pk: self._fetch(pk, keys) for pk, keys in wanted.items()}
+
+    def _fetch(self, content_type_id: Any, keys: Iterable[Any]) -> dict[Any, Model]:
+        """Return the targets of one content type by their keys in the through."""
+        gm2m = self._gm2m
+        apps = gm2m.model._meta.apps
+        model = model_of_content_type(content_type_id, self.db, apps)
+        if model is None or model._meta.abstract or model._meta.swapped:
+            return {}
+        key = Key(model._meta.pk)
+        if not key.fits(gm2m.links.key):
+            return {}
+        gm2m.relate(model)
+        queryset = self._target_queryset(model)
+        is_text = gm2m.links.key.kind is TEXT
+        connection = connections[queryset.db]
+        natives = []
+        for value in keys:
+            try:
+                natives.append(key.native(value, connection) if is_text else value)
+            except ValueError:
+                continue
+        targets: dict[Any, Model] = {}
+        # In one statement where the order of the queryset matters.
+        given = model in self._target_querysets
+        size = max(len(natives), 1) if given else BATCH_SIZE
+        for start in range(0, len(natives), size):
+            for target in queryset.filter(pk__in=natives[start : start + size]):
+                pk = target.pk
+                value = key.text(pk) if is_text else key.field.get_prep_value(pk)
+                targets[value] = target
+        return targets
+
+    def _target_queryset(self, model: type[Model]) -> Any:
+        """Return the queryset from which targets of `model` are fetched."""
+        using = self._db or router.db_for_read(model, **self._hints)
+        given: Any = self._target_querysets.get(model)
+        if given is not None:
+            queryset = given.using(given._db or using)
+        else:
+            manager = model._default_manager.db_manager(using, hints=self._hints)
+            queryset = manager.get_queryset()
+        if hasattr(queryset, "fetch_mode"):
+            queryset = queryset.fetch_mode(self._fetch_mode)
+        return queryset
+
+    # Conditions.
+
+    def _filter_or_exclude_inplace(self, negate: bool, args: Any, kwargs: Any) -> None:
+        condition = self._with_models(Q(*args, **kwargs))
+        # Not self.query, which calls this method for a filter that was put off.
+        self._query.add_q(~condition if negate else condition)
+
+    def _with_models(self, condition: Q) -> Q:
+        """Return `condition` with ``Model`` and ``Model__in`` turned into lookups."""
+        children: list[Any] = []
+        child: Any
+        for child in condition.children:
+            if isinstance(child, Q):
+                child = self._with_models(child)
+            elif isinstance(child, tuple) and child[0] in ("Model", "Model__in"):
+                name, value = child
+                models = [value] if name == "Model" else value
+                links = self._gm2m.links
+                child = OfModel(
+                    F(links.content_type.name),
+                    self._gm2m,
+                    [self._gm2m.target_model(model) for model in models],
+                )
+            children.append(child)
+        result = Q(*children, _connector=condition.connector)
+        return ~result if condition.negated else result
+
+    def complex_filter(self, filter_obj: Any) -> GM2MQuerySet:
+        if isinstance(filter_obj, Q):
+            filter_obj = self._with_models(filter_obj)
+        result: GM2MQuerySet = super().complex_filter(filter_obj)
+        return result
+
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
+        query = super().resolve_expression(*args, **kwargs)
+        query = query.chain(klass=LinkSubquery)
+        query.gm2m = self._gm2m
+        return query
+
+    resolve_expression.queryset_only = True  # type: ignore[attr-defined]
+
+    def _combinator_query(
+        self, combinator: str, *other_qs: QuerySet[Any], **kwargs: Any
+    ) -> GM2MQuerySet:
+        # The links' own order is dropped: some databases refuse it in the parts.
+        parts = []
+        for part in (self, *other_qs):
+            if not part.query.order_by and not part.query.is_sliced:
+                part = part.order_by()
+            parts.append(part)
+        result: GM2MQuerySet = QuerySet._combinator_query(  # type: ignore[attr-defined]
+            parts[0], combinator, *parts[1:], **kwargs
+        )
+        return result
+
+    def _combinable(self, other: Any) -> tuple[Any, Any]:
+        """Return the two sides of an operator, slices as conditions."""
+        sides = []
+        for side in (self, other):
+            if isinstance(side, GM2MQuerySet):
+                if side._gm2m != self._gm2m:
+                    raise TypeError(
+                        f"Targets of {self._gm2m} and of {side._gm2m} cannot be "
+                        "combined. Combine instances_of() for each of their models."
+                    )
+                if not side.query.can_filter():
+                    rows = GM2MQuerySet.for_field(self._gm2m, using=side._db)
+                    side = rows.filter(pk__in=side.values("pk"))
+            sides.append(side)
+        return sides[0], sides[1]
+
+    def __and__(self, other: Any) -> Any:
+        return QuerySet.__and__(*self._combinable(other))
+
+    def __or__(self, other: Any) -> Any:
+        return QuerySet.__or__(*self._combinable(other))
+
+    def __xor__(self, other: Any) -> Any:
+        return QuerySet.__xor__(*self._combinable(other))
+
+    def instances_of(self, model: type[Model] | str) -> QuerySet[Any]:
+        """
+        Return a plain queryset of the targets that are of `model`, a class or a name
+        such as ``"app.Movie"``.
+
+        It is in the order of the model's ``Meta.ordering``, else of the links. One
+        query when evaluated. Raises ``TypeError`` for what is no model that can be
+        linked.
+        """
+        target = self._gm2m.target_model(model)
+        links = self._in_order().values("pk")
+        return instances_of(
+            self._gm2m, target, {"pk__in": links}, self._db, self._hints
+        )
+
+    # Single targets. A row whose target is gone does not count.
+
+    def _first(self) -> Any:
+        """Return the first target that exists, or ``None``."""
+        if self._result_cache is not None:
+            return self._result_cache[0] if self._result_cache else None
+        rows = list(self[:1]._rows(False, SEARCH_SIZE))
+        if not rows:
+            return None
+        for target in self._targets(rows):
+            return target
+        return next(self.iterator(chunk_size=SEARCH_SIZE), None)
+
+    def first(self) -> Any:
+        if self._fields is not None:
+            return super().first()
+        return (self if self.ordered else self.order_by("pk"))._first()
+
+    def last(self) -> Any:
+        if self._fields is not None:
+            return super().last()
+        return (self.reverse() if self.ordered else self.order_by("-pk"))._first()
+
+    def _earliest(self, *fields: str) -> Any:
+        ordering = fields or self.model._meta.get_latest_by
+        if self._fields is not None or not ordering:
+            return super()._earliest(*fields)  # type: ignore[misc]
+        names = (ordering,) if isinstance(ordering, str) else ordering
+        clone: GM2MQuerySet = self._chain()  # type: ignore[attr-defined]
+        clone.query.clear_ordering(force=True)
+        clone.query.add_ordering(*names)
+        target = clone._first()
+        if target is None:
+            raise self._does_not_exist()
+        return target
+
+    def _does_not_exist(self) -> Exception:
+        return self.model.DoesNotExist(  # type: ignore[no-any-return]
+            f"No target of {self._gm2m} matches the given query."
+        )
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        if self._fields is not None:
+            return super().get(*args, **kwargs)
+        clone: GM2MQuerySet = self.filter(*args, **kwargs)
+        if self.query.combinator or self.query.is_sliced:
+            targets = list(clone)
+        else:
+            rows = list(clone[:MAX_GET_RESULTS]._rows(False, MAX_GET_RESULTS))
+            targets = list(self._targets(rows))
+            if len(targets) < 2 and len(rows) == MAX_GET_RESULTS:
+                targets = list(islice(clone.iterator(chunk_size=SEARCH_SIZE), 2))
+        if len(targets) == 1:
+            return targets[0]
+        if not targets:
+            raise self._does_not_exist()
+        raise self.model.MultipleObjectsReturned(
+            f"get() returned more than one target of {self._gm2m}."
+        )
+
+    def contains(self, obj: Model) -> bool:
+        self._not_support_combined_queries("contains")  # type: ignore[attr-defined]
+        if self._fields is not None:
+            return super().contains(obj)
+        try:
+            target = self._gm2m.target_of(obj)
+        except (TypeError, ValueError):
+            if getattr(obj, "pk", None) is None or isinstance(obj, type):
+                raise
+            return False  # An object that cannot be linked.
+        if self._result_cache is not None:
+            return obj in self._result_cache
+        return bool(self.instances_of(target.model).filter(pk=obj.pk).exists())
+
+    # How targets are fetched.
+
+    def prefetch_related(self, *lookups: Any) -> GM2MQuerySet:
+        """
+        Prefetch what is related to the targets; each model that has the relation.
+
+        ``GenericPrefetch("preferred_videos", [Movie.objects.only("title"), …])``, with
+        the name of the field, says how the targets of some models are fetched.
+        """
+        self._not_support_combined_queries("prefetch_related")  # type: ignore[attr-defined]
+        clone: GM2MQuerySet = self._chain()  # type: ignore[attr-defined]
+        if lookups == (None,):
+            clone._target_lookups, clone._target_querysets = (), {}
+            return clone
+        names = (self._gm2m.name, self._gm2m.links.generic_name)
+        for lookup in lookups:
+            if isinstance(lookup, GenericPrefetch) and lookup.prefetch_through in names:
+                querysets: Any = lookup.querysets  # type: ignore[attr-defined]
+                given = self._gm2m.querysets_by_model(querysets)
+                clone._target_querysets = {**clone._target_querysets, **given}
+            else:
+                clone._target_lookups += (lookup,)
+        return clone
+
+    def only(self, *fields: Any) -> GM2MQuerySet:
+        if fields == ("pk",):
+            # Django's serializers ask so.
+            clone: GM2MQuerySet = self._chain()  # type: ignore[attr-defined]
+            clone._iterable_class = ReferenceIterable
+            return clone
+        return self._refuse("only", self._by_model("only"))
+
+    def defer(self, *fields: Any) -> GM2MQuerySet:
+        return self._refuse("defer", self._by_model("defer"))
+
+    def select_related(self, *fields: Any) -> GM2MQuerySet:
+        if fields == (None,):
+            return self._chain()  # type: ignore[attr-defined, no-any-return]
+        return self._refuse("select_related", self._by_model("select_related"))
+
+    def _by_model(self, method: str) -> str:
+        return (
+            f'prefetch_related(GenericPrefetch("{self._gm2m.name}", '
+            f"[Model.objects.{method}(…), …]))"
+        )

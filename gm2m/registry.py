@@ -1,0 +1,305 @@
+"""
+Publishing relations: how a target model comes to know a ``GM2MField``.
+
+A relation may be published while models are loaded, or at any time later, when an
+object of a new model is first linked. Django keeps what it derives from relations
+in caches of each model's ``_meta``, which other threads may be reading. So nothing
+they read is changed or deleted: new lists take the place of the old ones, in an
+order in which every moment in between is a consistent view.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import threading
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model
+
+from .descriptors import ReverseDescriptor
+from .relations import Relation, TargetDescriptor
+
+if TYPE_CHECKING:
+    from django.apps.registry import Apps
+
+    from .deletion import OnDelete
+    from .fields import GM2MField
+
+lock = threading.RLock()
+
+
+def relate(
+    field: GM2MField,
+    model: type[Model],
+    *,
+    declared: bool,
+    on_delete: OnDelete | None = None,
+) -> None:
+    """
+    Publish the relation of `field` to `model` and to its multi-table children,
+    unless it is there already. A given `on_delete` replaces the policy.
+    """
+    present = field.relations.get(model)
+    if (
+        present is not None
+        and on_delete is None
+        and present.declared >= declared
+        and is_published(present)
+    ):
+        return
+    with lock:
+        relate_family(field, model, declared=declared, on_delete=on_delete)
+
+
+def relate_family(
+    field: GM2MField,
+    model: type[Model],
+    *,
+    declared: bool,
+    on_delete: OnDelete | None,
+) -> None:
+    """Publish the relation of `field` to `model` and those that go with it."""
+    present = field.relations.get(model)
+    complete = True
+    if present is None or on_delete is not None:
+        declared = declared or bool(present and present.declared)
+        complete = publish(field, model, declared=declared, on_delete=on_delete)
+    else:
+        present.declared = present.declared or declared
+        refresh(field, present)
+    policy = field.relations[model].on_delete
+    concrete: Any = model._meta.concrete_model
+    if concrete not in field.relations:
+        # A proxy as a target of its own: the names on both are the model's.
+        publish(field, concrete, declared=False, on_delete=policy)
+    for child in children(model):
+        below = field.relations.get(child)
+        if below is None or (on_delete is not None and not below.declared):
+            publish(field, child, declared=False, on_delete=policy, warn=complete)
+
+
+def publish(
+    field: GM2MField,
+    model: type[Model],
+    *,
+    declared: bool,
+    on_delete: OnDelete | None,
+    newcomer: type[Model] | None = None,
+    warn: bool = True,
+) -> bool:
+    """
+    Make the relation of `field` to `model` and show it to Django. Return whether it
+    has all its names, and else say so if asked to `warn`.
+    """
+    accessor = make_accessor(field, model)
+    previous = field.relations.get(model)
+    visible = not previous.rel.hidden if previous else is_free(field, model)
+    complete = field.reverse_hidden or (accessor and visible)
+    if model._meta.proxy:
+        visible, complete = False, True
+    if warn and not complete:
+        warn_of_clash(field, model, accessor=accessor, query_name=visible)
+    relation = Relation(
+        field,
+        model,
+        lookup_name_of(field, model, newcomer),
+        on_delete or field.on_delete_tgt,
+        visible=visible and not field.reverse_hidden,
+        declared=declared,
+    )
+    through = field.remote_field.through
+    if previous and previous.key.name != relation.key.name:
+        delattr(through, previous.key.name)
+    setattr(through, relation.key.name, TargetDescriptor(relation.key))
+    field.relations = {**field.relations, model: relation}
+    refresh(field, relation, instead_of=previous)
+    return complete
+
+
+def refresh(
+    field: GM2MField, relation: Relation, instead_of: Relation | None = None
+) -> None:
+    """Replace what Django has derived from relations, so that it sees `relation`."""
+    old = () if instead_of is None else instead_of.fields
+    through: Any = field.remote_field.through._meta
+    through.private_fields = replaced(through.private_fields, old, relation.fields)
+    renew(through, ("_forward_fields_map",))
+    models: Any = family(relation.model)
+    for model in models:
+        tree = model._meta.__dict__.get("_relation_tree")
+        if tree is not None and (
+            model._meta.concrete_model is relation.model._meta.concrete_model
+        ):
+            tree = replaced(tree, old, relation.fields)
+            model._meta.__dict__["_relation_tree"] = tree
+    # Parents first: what children have is derived from theirs.
+    for model in sorted(models, key=lambda model: len(model.__mro__)):
+        renew(model._meta, ("fields_map", "related_objects"))
+
+
+def renew(opts: Any, names: Iterable[str]) -> None:
+    """
+    Replace the cached properties `names` of a model's options, and what they and
+    ``get_fields()`` are made from. They are worked out aside, on a copy: were they
+    dropped, another thread could put back what it had begun to work out before.
+    """
+    if not opts.apps.models_ready:
+        opts._get_fields_cache = {}
+        for name in names:
+            opts.__dict__.pop(name, None)
+        return
+    # If it has not been worked out yet, Django does so for all models at once.
+    opts._relation_tree  # noqa: B018
+    aside = copy.copy(opts)
+    aside._get_fields_cache = {}
+    for name in names:
+        aside.__dict__.pop(name, None)
+        getattr(aside, name)
+    for include_hidden in (False, True):
+        aside.get_fields(include_hidden=include_hidden)
+    opts._get_fields_cache = aside._get_fields_cache
+    for name in names:
+        opts.__dict__[name] = aside.__dict__[name]
+
+
+def replaced(
+    fields: Iterable[Any], old: Iterable[Any], new: Iterable[Any]
+) -> list[Any]:
+    """Return a list of `fields` without the `old` and with the `new` ones."""
+    # By identity: two fields made of one another are equal to Django.
+    gone = {id(field) for field in (*old, *new)}
+    return [*(field for field in fields if id(field) not in gone), *new]
+
+
+def is_published(relation: Relation) -> bool:
+    """Return whether Django still sees `relation`: a cache may have missed it."""
+    if not relation.model._meta.apps.models_ready:
+        return True  # Nothing has been derived yet.
+    return relation.model._meta.fields_map.get(relation.rel.name) is relation.rel
+
+
+def models_of(apps: Apps) -> Iterable[type[Model]]:
+    """Return every model of the registry, ready or not."""
+    return [model for models in apps.all_models.values() for model in models.values()]
+
+
+def family(model: type[Model]) -> list[type[Model]]:
+    """Return the models to which a relation to `model` shows: proxies and children."""
+    concrete: Any = model._meta.concrete_model
+    return [
+        other
+        for other in {model, *models_of(model._meta.apps)}
+        if issubclass(other, concrete)
+    ]
+
+
+def children(model: type[Model]) -> list[type[Model]]:
+    """Return the multi-table children of `model`."""
+    concrete: Any = model._meta.concrete_model
+    return [
+        other
+        for other in models_of(model._meta.apps)
+        if issubclass(other, concrete)
+        and other._meta.concrete_model is not concrete
+        and not other._meta.proxy
+    ]
+
+
+def make_accessor(field: GM2MField, model: type[Model]) -> bool:
+    """
+    Give `model` its reverse accessor; return whether it has one now. What is there
+    already is never overwritten.
+    """
+    if field.reverse_hidden or field.model._meta.swapped:
+        return False
+    present = inspect.getattr_static(model, field.accessor_name, field)
+    if present is field:
+        setattr(model, field.accessor_name, ReverseDescriptor(field))
+        return True
+    return isinstance(present, ReverseDescriptor) and present.field is field
+
+
+def is_free(field: GM2MField, model: type[Model]) -> bool:
+    """Return whether the query name of `field` is free on `model`."""
+    if not model._meta.apps.models_ready:
+        # The checks will tell.
+        return True
+    try:
+        present = model._meta.get_field(field.related_query_name())
+    except FieldDoesNotExist:
+        return True
+    return getattr(present, "field", None) is field and present.model is not model
+
+
+def warn_of_clash(
+    field: GM2MField, model: type[Model], *, accessor: bool, query_name: bool
+) -> None:
+    """Say what the relation of `field` to `model` has to do without."""
+    if not model._meta.apps.models_ready:
+        return
+    missing = [
+        *([] if accessor else [f"the accessor {field.accessor_name!r}"]),
+        *([] if query_name else [f"the query name {field.related_query_name()!r}"]),
+    ]
+    warnings.warn(
+        f"{field}: {model._meta.label} has something else of that name already, so "
+        f"{' and '.join(missing)} cannot be made. Links are not affected. Set "
+        "related_name, or related_query_name, on the field.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def lookup_name_of(
+    field: GM2MField, model: type[Model], newcomer: type[Model] | None
+) -> str:
+    """
+    Return the name of `model` in lookups through `field`: its model name, if only
+    one installed model has it, else with the app's label before it. The `newcomer`
+    is about to be installed.
+    """
+    opts: Any = model._meta
+    short, long = opts.model_name, f"{opts.app_label}_{opts.model_name}"
+    others = [
+        models[short] for models in opts.apps.all_models.values() if short in models
+    ]
+    if newcomer is not None and newcomer._meta.model_name == short:
+        others.append(newcomer)
+    ambiguous = any(
+        other is not model and not other._meta.auto_created and not other._meta.swapped
+        for other in others
+    )
+    through = field.remote_field.through
+    for name in [long] if ambiguous else [short, long]:
+        present = inspect.getattr_static(through, name, field)
+        if present is field or isinstance(present, TargetDescriptor):
+            return name
+    return f"{long}_target"
+
+
+def model_prepared(field: GM2MField, sender: type[Model]) -> None:
+    """
+    Take note of a new model: as a multi-table child of a related one, and as one
+    that makes the name of a related one ambiguous.
+    """
+    opts = sender._meta
+    if opts.abstract or opts.apps is not field.model._meta.apps:
+        return
+    with lock:
+        for model, relation in list(field.relations.items()):
+            if issubclass(sender, model) and not opts.proxy and sender is not model:
+                if sender not in field.relations:
+                    publish(field, sender, declared=False, on_delete=relation.on_delete)
+            elif opts.model_name == model._meta.model_name and sender is not model:
+                publish(
+                    field,
+                    model,
+                    declared=relation.declared,
+                    on_delete=relation.on_delete,
+                    newcomer=sender,
+                    warn=False,
+                )

@@ -1,0 +1,150 @@
+"""
+The objects at the other end of links: fetched as a queryset of one model, or matched
+with the rows that they belong to.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from django.db import connections, router
+from django.db.models import F, Model, QuerySet
+from django.db.models.fields.files import FieldFile
+
+from .keys import Key
+
+if TYPE_CHECKING:
+    from .fields import GM2MField
+
+#: Types whose values need no copy.
+ATOMIC = (str, int, float, bool, bytes, type(None))
+
+
+def instances_of(
+    field: GM2MField,
+    model: Any,
+    condition: dict[str, Any],
+    using: str | None,
+    hints: dict[str, Any],
+    links_using: str | None = None,
+) -> QuerySet[Any]:
+    """
+    Return the objects of `model` whose rows in the through table fulfil `condition`,
+    in the order of the model or else in that of the rows. `links_using` is the alias
+    for the rows, if it is not to be the same.
+    """
+    manager = model._default_manager.db_manager(using, hints=hints)
+    queryset: Any = manager.get_queryset()
+    through = field.remote_field.through
+    links_db = links_using or using or router.db_for_read(through, **hints)
+    if field.is_historical or queryset.db != links_db:
+        return instances_by_key(field, queryset, condition, links_db)
+    rows = field.relations[field.linked_as(model)].key.remote_field.name
+    condition = {f"{rows}__{name}": value for name, value in condition.items()}
+    queryset = queryset._next_is_sticky().filter(**condition)
+    if not queryset.ordered:
+        ordering = through._meta.ordering or ("pk",)
+        queryset = queryset.order_by(*(below(rows, item) for item in ordering))
+    return queryset  # type: ignore[no-any-return]
+
+
+def instances_by_key(
+    field: GM2MField, queryset: QuerySet[Any], condition: dict[str, Any], using: str
+) -> QuerySet[Any]:
+    """
+    Do without a join: historical models have no relation, and the targets may be in
+    another database than the links, which are in `using`.
+    """
+    links, key = field.links, Key(queryset.model._meta.pk)
+    found = field.content_type_of(queryset.model, using)
+    rows = field.remote_field.through._base_manager.using(using).filter(
+        **condition, **{links.content_type.attname: found.pk}
+    )
+    natives = []
+    for value in rows.values_list(links.key_field.attname, flat=True):
+        # What is no key of the model links nothing.
+        with suppress(ValueError):
+            natives.append(key.native(str(value), connections[queryset.db]))
+    return queryset.filter(pk__in=natives)
+
+
+def below(prefix: str, ordering: Any) -> Any:
+    """Return `ordering`, an item of ``Meta.ordering``, for the relation `prefix`."""
+    if isinstance(ordering, str):
+        sign, name = ("-", ordering[1:]) if ordering[0] == "-" else ("", ordering)
+        return f"{sign}{prefix}__{name}"
+    if isinstance(ordering, F):
+        return F(f"{prefix}__{ordering.name}")  # type: ignore[attr-defined]
+    ordering = ordering.copy()
+    ordering.set_source_expressions(
+        [below(prefix, source) for source in ordering.get_source_expressions()]
+    )
+    return ordering
+
+
+def check_annotations(names: Iterable[str], found: dict[Any, dict[Any, Model]]) -> None:
+    """Raise ``ValueError`` if an annotation would take the place of a field."""
+    for targets in found.values():
+        for model in {type(target) for target in targets.values()}:
+            fields = {field.name for field in model._meta.get_fields()}
+            for name in fields.intersection(names):
+                raise ValueError(
+                    f"The annotation '{name}' conflicts with a field on "
+                    f"{model._meta.label}."
+                )
+
+
+def pairs(
+    rows: Iterable[tuple[Any, ...]], found: dict[Any, dict[Any, Model]]
+) -> Iterator[tuple[tuple[Any, ...], Model]]:
+    """
+    Yield each of `rows` with its target among those `found`, leaving out rows whose
+    target is gone. No two rows share an object.
+    """
+    used: set[int] = set()
+    for row in rows:
+        target = found[row[0]].get(row[1])
+        if target is None:
+            continue
+        if id(target) in used:
+            target = copy_instance(target)
+        used.add(id(target))
+        yield row, target
+
+
+def copy_instance(obj: Model) -> Model:
+    """
+    Return another object for the same row, made as Django makes instances: through
+    ``from_db()``, so that its signals are sent.
+    """
+    model, values = type(obj), obj.__dict__
+    names = [f.attname for f in model._meta.concrete_fields if f.attname in values]
+    twin = model.from_db(
+        obj._state.db,
+        names,
+        [copy_value(values[name]) for name in names],
+        **(
+            {"fetch_mode": obj._state.fetch_mode}
+            if hasattr(obj._state, "fetch_mode")
+            else {}
+        ),
+    )
+    twin._state.fields_cache.update(obj._state.fields_cache)
+    for name, value in values.items():
+        if name == "_prefetched_objects_cache":
+            twin.__dict__[name] = dict(value)
+        elif name not in twin.__dict__:
+            twin.__dict__[name] = value
+    return twin
+
+
+def copy_value(value: Any) -> Any:
+    """Return the value of a field for another object."""
+    if isinstance(value, ATOMIC):
+        return value
+    if isinstance(value, FieldFile):
+        return value.name
+    return copy.deepcopy(value)

@@ -1,0 +1,185 @@
+"""The contributor's menu: ``nox -l`` lists it, ``nox`` alone runs the quick tests."""
+
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["tests"]
+nox.options.reuse_venv = "yes"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+NEWEST_PYTHON = "3.13"
+
+# Every Django on every database, and every Python at least once. Django 6.0 asks
+# for Python 3.12.
+MATRIX = [
+    ("3.10", "5.2", "sqlite"),
+    ("3.11", "5.2", "postgres"),
+    ("3.12", "5.2", "mariadb"),
+    ("3.12", "6.0", "sqlite"),
+    ("3.13", "6.0", "postgres"),
+    ("3.12", "6.0", "mariadb"),
+    ("3.13", "6.1", "sqlite"),
+    ("3.12", "6.1", "postgres"),
+    ("3.13", "6.1", "mariadb"),
+]
+
+
+def group(*names: str) -> list[str]:
+    """The requirements of dependency groups, for any version of pip."""
+    return [
+        requirement
+        for name in names
+        for requirement in nox.project.dependency_groups(PYPROJECT, name)
+    ]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the quick tests on SQLite, with this Python and its newest Django."""
+    session.install("--upgrade", "-e", ".", *group("tests"))
+    # The matrix runs the slow ones too; so does `nox -s tests -- -m slow`.
+    args = session.posargs or ("-m", "not slow")
+    session.run("pytest", "-n", "2", *args, env={"GM2M_TEST_DB": "sqlite"})
+
+
+@nox.session
+@nox.parametrize(
+    "python,django,database",
+    [
+        nox.param(
+            python,
+            django,
+            database,
+            id=f"django{django}-{database}",
+            tags=[f"django{django}", database],
+        )
+        for python, django, database in MATRIX
+    ],
+)
+def matrix(session: nox.Session, django: str, database: str) -> None:
+    """Run the tests on one Django and one database, and measure their coverage."""
+    groups = ["tests"] if database == "sqlite" else ["tests", database]
+    session.install("--upgrade", "-e", ".", f"Django~={django}.0", *group(*groups))
+    cell = f"django{django}-{database}"
+    env = {
+        "GM2M_TEST_DB": database,
+        # A name of its own, so that cells may run side by side.
+        "GM2M_TEST_DB_NAME": "_".join(
+            [os.environ.get("GM2M_TEST_DB_NAME", "gm2m"), database, *django.split(".")]
+        ),
+        "COVERAGE_FILE": str(Path(f".coverage.{cell}").resolve()),
+    }
+    session.run("coverage", "erase", env=env)
+    pytest = ("coverage", "run", "-m", "pytest")
+    args = ("-n", "2", *session.posargs)
+    session.run(*pytest, *args, env=env, success_codes=[0, 1])
+    # What failed above fails alone as well, or depends on other tests: that is told
+    # above, and to be mended, but not the library's fault. 5: nothing has failed.
+    again = ("--last-failed", "--last-failed-no-failures", "none")
+    session.run(*pytest, *again, *session.posargs, env=env, success_codes=[0, 5])
+    session.run("coverage", "combine", "--quiet", env=env)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Combine what the matrix measured; less than agreed fails."""
+    session.install(*group("tests"))
+    session.run("coverage", "combine", "--keep", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the style and the format of the code."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(name="format", default=False)
+def format_(session: nox.Session) -> None:
+    """Rewrite the code as the lint session wants it, as far as a tool can."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", "--fix-only", ".")
+    session.run("ruff", "format", ".")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def types(session: nox.Session) -> None:
+    """Check the types with mypy, against the newest Django."""
+    session.install("-e", ".", *group("types"))
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check that imports between the library's modules point one way."""
+    session.install("-e", ".", *group("imports"))
+    session.run("lint-imports")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning fails it."""
+    session.install("-e", ".", *group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-E", "docs", "docs/_build")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Install the library as a user does, and run the example project's demo."""
+    session.install(".")
+    session.run("python", "example_project/manage.py", "demo")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the distributions, look into them, and import the wheel elsewhere."""
+    session.install("build")
+    workplace = Path(session.create_tmp()).resolve()
+    shutil.rmtree(workplace)
+    session.run("python", "-m", "build", "--outdir", str(workplace))
+    (wheel,) = workplace.glob("*.whl")
+    check_wheel(session, wheel)
+
+    venv = workplace / "venv"
+    session.run("python", "-m", "venv", str(venv))
+    python = venv / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    session.run(str(python), "-m", "pip", "install", "--quiet", wheel, external=True)
+    with session.chdir(workplace):
+        session.run(str(python), "-c", IMPORT_CHECK, external=True)
+
+
+def check_wheel(session: nox.Session, wheel: Path) -> None:
+    """Fail unless the wheel holds the typed package, and nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    strays = [
+        name
+        for name in names
+        if name.split("/")[0] != "gm2m" and ".dist-info" not in name.split("/")[0]
+    ]
+    if strays:
+        session.error(f"the wheel holds more than the package: {', '.join(strays)}")
+    for expected in ("gm2m/__init__.py", "gm2m/py.typed"):
+        if expected not in names:
+            session.error(f"the wheel lacks {expected}")
+
+
+IMPORT_CHECK = """
+import django
+from django.conf import settings
+
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "gm2m"])
+django.setup()
+
+from gm2m import GM2MField
+
+print(GM2MField, "of", GM2MField.__module__)
+"""

@@ -1,0 +1,78 @@
+"""What tests of several modules need: registries, projects and databases apart."""
+
+import pytest
+from django.apps import apps as installed
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.test.utils import isolate_apps
+
+from tests.evolution import Evolution
+from tests.forkserver import ForkServer
+from tests.project import Project
+
+#: Modules that make projects, many rows or long histories: not for the quick run.
+SLOW = {
+    "test_alter_operation",
+    "test_environment",
+    "test_existing_library",
+    "test_historical_models",
+    "test_migration_commands",
+    "test_migrations_alter",
+    "test_migrations_life",
+    "test_properties",
+    "test_scale",
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """A registry of the test's own, which knows Django's content types."""
+    # The models of a test belong to the app of the suite, wherever they are written.
+    app = installed.get_app_config("app")
+    monkeypatch.setattr(installed, "get_containing_app_config", lambda name: app)
+    with isolate_apps(
+        "tests.app", "django.contrib.contenttypes", "django.contrib.auth"
+    ) as apps:
+        apps.register_model("contenttypes", ContentType)
+        yield apps
+    # The other registry has told it that it has no other relations.
+    ContentType._meta._expire_cache()
+
+
+@pytest.fixture
+def project(tmp_path, django_db_setup, django_db_blocker):
+    """A project of the test's own, on an empty database of the server under test."""
+    settings = {
+        key: connection.settings_dict[key]
+        for key in ("ENGINE", "HOST", "OPTIONS", "PASSWORD", "PORT", "USER")
+    }
+    if connection.vendor == "sqlite":
+        yield Project(tmp_path, {**settings, "NAME": str(tmp_path / "db.sqlite3")})
+        return
+    name = f"{connection.settings_dict['NAME']}_project"
+    suffix = connection.creation.sql_table_creation_suffix()
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+        cursor.execute(f"CREATE DATABASE {name} {suffix}")
+    yield Project(tmp_path, {**settings, "NAME": name})
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="session")
+def forkserver():
+    """Quick processes for a project's code."""
+    with ForkServer(f"{connection.settings_dict['ENGINE']}.base") as server:
+        yield server
+
+
+@pytest.fixture
+def life(project, forkserver):
+    """A project whose models are going to change."""
+    return Evolution(project, forkserver)
