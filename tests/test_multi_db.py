@@ -8,6 +8,7 @@ the other database. So nothing that is mixed up stays unseen.
 
 import json
 import pickle
+import re
 import uuid
 from contextlib import contextmanager
 
@@ -1172,7 +1173,9 @@ class TestLookups:
             with only_on(place.alias, count=None) as queries:
                 list(queryset)
             sql = queries[0]["sql"].replace('"', "").replace("`", "")
-            assert f"gm2m_ct_id = {key}" in sql or f"gm2m_ct_id IN ({key})" in sql, sql
+            # MariaDB is kept from the column's index by an addition.
+            compared = re.findall(r"gm2m_ct_id(?: \+ 0\))? (?:= |IN \()(\d+)", sql)
+            assert set(compared) == {str(key)}, sql
 
     @pytest.mark.parametrize("reverse", [False, True])
     def test_aggregates(self, place, reverse):
