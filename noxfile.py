@@ -11,6 +11,8 @@ import nox
 nox.needs_version = ">=2025.5.1"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
+# The quicker one, where it is installed.
+nox.options.default_venv_backend = "uv|virtualenv"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 NEWEST_PYTHON = "3.13"

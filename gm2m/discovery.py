@@ -11,16 +11,14 @@ types. ``GM2M_DISCOVER_RELATIONS = False`` turns it off.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError
 
 from .fields import GM2MField
+from .integrity import linked_models, tables_among
 
 lock = threading.Lock()
 #: The aliases that have been looked at.
@@ -39,28 +37,16 @@ def discover(connection: Any, **kwargs: Any) -> None:
             return
         done.add(connection.alias)
     try:
-        found = find(connection)
+        fields = tables_among(all_fields(), connection)
+        found = linked_models(fields, connection)
     except DatabaseError:
         # The tables are those of another version of the project: a migration is due.
         if not connection.get_autocommit():
             connection.rollback()
         return
-    for field, app_label, model_name in found:
-        with suppress(LookupError, TypeError):
-            model = apps.get_model(app_label, model_name)
-            field.check_target_model(model)
-            field.relate(model)
-
-
-def find(connection: Any) -> Iterable[tuple[GM2MField, str, str]]:
-    """Return each field with the labels of the models of which it has links."""
-    with connection.cursor() as cursor:
-        tables = set(connection.introspection.table_names(cursor))
-        fields = [field for field in all_fields() if field.m2m_db_table() in tables]
-        if not fields or ContentType._meta.db_table not in tables:
-            return []
-        cursor.execute(sql_for(fields, connection))
-        return [(fields[number], *label) for number, *label in cursor.fetchall()]
+    for linked in found:
+        if linked.model is not None:
+            linked.field.relate(linked.model)
 
 
 def all_fields() -> list[GM2MField]:
@@ -71,26 +57,3 @@ def all_fields() -> list[GM2MField]:
         for field in model._meta.local_many_to_many
         if isinstance(field, GM2MField) and field.is_sound
     ]
-
-
-def sql_for(fields: list[GM2MField], connection: Any) -> str:
-    """
-    Return one statement for all `fields`. It goes from one content type to the next
-    along their index, and so does not read the rows between them.
-    """
-    quote = connection.ops.quote_name
-    types = quote(ContentType._meta.db_table)
-    steps, selects = [], []
-    for number, field in enumerate(fields):
-        column = quote(field.links.content_type.column)
-        table, name = quote(field.m2m_db_table()), f"gm2m_{number}"
-        steps.append(
-            f"{name}(id) AS (SELECT MIN({column}) FROM {table} UNION ALL "
-            f"SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > {name}.id) "
-            f"FROM {name} WHERE {name}.id IS NOT NULL)"
-        )
-        selects.append(
-            f"SELECT {number}, {types}.app_label, {types}.model FROM {name} "
-            f"JOIN {types} ON {types}.id = {name}.id"
-        )
-    return f"WITH RECURSIVE {', '.join(steps)} {' UNION ALL '.join(selects)}"

@@ -42,6 +42,8 @@ class Kind(ABC):
     internal_types: frozenset[str]
     #: The type of its values in Python.
     type: type
+    #: Whether all its keys are of the same length as text.
+    has_one_length = False
 
     @abstractmethod
     def native(self, text: str) -> Any:
@@ -112,6 +114,7 @@ class IntegerKind(Kind):
 class UUIDKind(Kind):
     internal_types = frozenset({"UUIDField"})
     type = uuid.UUID
+    has_one_length = True
 
     def native(self, text: str) -> uuid.UUID:
         return uuid.UUID(text)
@@ -148,6 +151,7 @@ class UUIDKind(Kind):
 class DateKind(Kind):
     internal_types = frozenset({"DateField"})
     type = datetime.date
+    has_one_length = True
 
     def native(self, text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)

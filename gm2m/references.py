@@ -51,6 +51,12 @@ class Reference:
         """The reference as one piece of text."""
         return f"{self.app_label}.{self.model_name}:{self.key}"
 
+    def natural_key(self) -> tuple[str, ...]:
+        """
+        Return the reference where XML has natural keys for all links of an object.
+        """
+        return (self.pk,)
+
 
 def references(
     rows: Iterable[tuple[Any, ...]], apps: Apps, using: str

@@ -46,11 +46,16 @@ class FacadeManager(models.Manager[Any]):
     def get_by_natural_key(self, *parts: Any) -> Any:
         """
         Return an object whose primary key is the reference that `parts` make up: the
-        label of a model, and a key or a natural key.
+        label of a model, and a key or a natural key. In XML, which knows no lists in
+        lists, it is one piece of text, or the label and the natural key in a row.
 
         Raise ``ValueError`` or ``LookupError`` for what is no link, and the model's
         ``DoesNotExist`` for a natural key that is not there (yet).
         """
+        if all(isinstance(part, str) for part in parts):
+            if len(parts) == 1:
+                return self.model(pk=self.model._meta.pk.to_python(*parts))
+            parts = (parts[:2], parts[2:])
         label, key = parts if len(parts) == 2 else (None, None)
         if not (
             isinstance(label, (list, tuple))

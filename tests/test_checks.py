@@ -1584,6 +1584,7 @@ IS_MYSQL = connection.vendor == "mysql"
 COLLATION = {"mysql": "utf8mb4_bin", "postgresql": "C", "sqlite": "BINARY"}
 
 
+@pytest.mark.django_db(databases=["default", "other"])
 class TestDatabases:
     def test_key_of_any_length_cannot_be_indexed_on_mysql(self):
         Source = source_of(GM2MField(pk_maxlength=None))
@@ -1664,11 +1665,11 @@ class TestDatabases:
         Source = source_of(GM2MField(pk_maxlength=None))
         assert check(Source, databases=databases) == []
 
-    @pytest.mark.django_db
-    def test_no_query(self, django_assert_num_queries):
+    @pytest.mark.parametrize("databases", [None, []])
+    def test_no_query(self, databases, django_assert_num_queries):
         Source = self.collated()
         with django_assert_num_queries(0):
-            check(Source, databases=["default"])
+            check(Source, databases=databases)
 
 
 class TestProject:

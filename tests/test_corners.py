@@ -196,10 +196,11 @@ def test_discovery_passes_over_tables_of_another_version(monkeypatch):
         def rollback(self):
             self.rolled_back += 1
 
-    def find(connection):
+    def linked_models(fields, connection):
         raise DatabaseError
 
-    monkeypatch.setattr(discovery, "find", find)
+    monkeypatch.setattr(discovery, "tables_among", lambda fields, connection: fields)
+    monkeypatch.setattr(discovery, "linked_models", linked_models)
     other = Connection()
     discovery.discover(other)
     discovery.discover(other)

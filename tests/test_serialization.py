@@ -1,6 +1,7 @@
 """Links in fixtures, written and read by Django's own serializers."""
 
 import datetime
+import importlib
 import json
 import uuid
 from xml.etree import ElementTree
@@ -41,6 +42,7 @@ from tests.app.models import (
     Premiere,
     ProxyLover,
     Singer,
+    SingerManager,
     Sky,
     Soloist,
     Star,
@@ -822,6 +824,198 @@ class TestNaturalKeys:
     def test_malformed(self, link, maria):
         with pytest.raises(DeserializationError, match=r"app\.choir:pk=1"):
             list(serializers.deserialize("python", [self.choir(link)]))
+
+
+class TestWritingNaturalKeys:
+    """By serializers of our own, which a project has to ask for."""
+
+    @pytest.fixture(autouse=True)
+    def modules(self, settings, monkeypatch):
+        settings.SERIALIZATION_MODULES = {
+            format_name: f"gm2m.serializers.{format_name}" for format_name in FORMATS
+        }
+        # Django reads the setting when it knows no serializers yet.
+        monkeypatch.setattr(serializers, "_serializers", {})
+
+    @pytest.fixture
+    def maria(self):
+        return Singer.objects.create(name="María & <co>")
+
+    @pytest.fixture
+    def soloist(self, maria):
+        return Soloist.objects.create(singer=maria, voice="alto")
+
+    @pytest.fixture
+    def choir(self, maria, soloist):
+        choir = Choir.objects.create(name="C")
+        movie = Movie.objects.create(title="Alien")
+        choir.members.set([soloist, movie, maria])
+        return choir
+
+    @staticmethod
+    def natural(format_name, objs, **options):
+        return serialize(format_name, objs, use_natural_foreign_keys=True, **options)
+
+    @pytest.fixture(params=[False, True], ids=["plain", "prefetched"])
+    def choirs(self, request, choir):
+        choirs = Choir.objects.order_by("pk")
+        return choirs.prefetch_related("members") if request.param else choirs
+
+    def test_modules_are_ours(self):
+        for format_name in FORMATS:
+            serializer = serializers.get_serializer(format_name)
+            assert serializer.__module__ == f"gm2m.serializers.{format_name}"
+
+    @every_list_format
+    def test_in_a_list(self, format_name, choirs, choir):
+        movie = Movie.objects.get()
+        (links,) = links_in(format_name, self.natural(format_name, choirs), "members")
+        assert links == [
+            [["app", "soloist"], ["María & <co>", "alto"]],
+            # It has none.
+            [["app", "movie"], str(movie.pk)],
+            [["app", "singer"], ["María & <co>"]],
+        ]
+
+    def test_in_xml(self, choirs, choir):
+        tree = ElementTree.fromstring(self.natural("xml", choirs))
+        (field,) = tree.findall("object/field[@name='members']")
+        assert field.attrib == {
+            "name": "members",
+            "rel": "GM2MRel",
+            "to": "contenttypes.contenttype",
+        }
+        assert [[part.text for part in link] for link in field] == [
+            ["app", "soloist", "María & <co>", "alto"],
+            [f"app.movie:{Movie.objects.get().pk}"],
+            ["app", "singer", "María & <co>"],
+        ]
+
+    @every_format
+    def test_unless_they_are_asked_for_nothing_differs(
+        self, format_name, choirs, choir, jack
+    ):
+        objs = [*choirs, *User.objects.prefetch_related("preferred_videos"), jack]
+        data = serialize(format_name, objs)
+        serializers._serializers.clear()
+        serializers._serializers.update(
+            {
+                name: importlib.import_module(module)
+                for name, module in serializers.BUILTIN_SERIALIZERS.items()
+            }
+        )
+        assert serialize(format_name, objs) == data
+
+    @every_format
+    def test_what_else_is_written_is_the_same(self, format_name, choir, soloist):
+        objs = [choir, soloist, soloist.singer]
+        serialized = self.natural(format_name, objs, fields=["name", "voice"])
+        serializers._serializers.clear()
+        stock = importlib.import_module(serializers.BUILTIN_SERIALIZERS[format_name])
+        options = {"use_natural_foreign_keys": True, "fields": ["name", "voice"]}
+        assert stock.Serializer().serialize(objs, **options) == serialized
+
+    @every_format
+    def test_read_by_stock_deserializers(self, format_name, choirs, choir, soloist):
+        data = self.natural(format_name, choirs)
+        expected = list(choir.members.all())
+        # Other keys: what is loaded has to go by names.
+        Choir.objects.all().delete()
+        Soloist.objects.all().delete()
+        Singer.objects.all().delete()
+        maria = Singer.objects.create(name="María & <co>")
+        other = Soloist.objects.create(singer=maria, voice="alto")
+        stock = importlib.import_module(serializers.BUILTIN_SERIALIZERS[format_name])
+        for found in stock.Deserializer(data):
+            found.save()
+        assert list(Choir.objects.get().members.all()) == [other, expected[1], maria]
+
+    @every_format
+    def test_forward_references(self, format_name, choir, maria, soloist):
+        choir.members.remove(soloist)
+        data = self.natural(format_name, [choir, maria], use_natural_primary_keys=True)
+        Choir.objects.all().delete()
+        Singer.objects.all().delete()
+        waiting = []
+        for found in serializers.deserialize(
+            format_name, data, handle_forward_references=True
+        ):
+            found.save()
+            if found.deferred_fields:
+                waiting.append(found)
+        for found in waiting:
+            found.save_deferred_fields()
+        found = Singer.objects.get()
+        assert found.pk != maria.pk
+        assert list(Choir.objects.get().members.all()) == [Movie.objects.get(), found]
+
+    @every_list_format
+    def test_target_that_is_gone_keeps_its_key(self, format_name, choirs, maria):
+        Soloist.objects.filter(pk=maria.pk)._raw_delete("default")
+        Singer.objects.filter(pk=maria.pk)._raw_delete("default")
+        (links,) = links_in(format_name, self.natural(format_name, choirs), "members")
+        assert links[0] == [["app", "soloist"], str(maria.pk)]
+        assert links[2] == [["app", "singer"], str(maria.pk)]
+
+    def test_models_of_other_apps(self, choir):
+        account = Account.objects.create(username="jack")
+        content_type = ContentType.objects.create(app_label="x", model="y")
+        choir.members.set([account, content_type])
+        (data,) = self.natural("python", [choir])
+        assert data["fields"]["members"] == [
+            [["auth", "user"], ["jack"]],
+            [["contenttypes", "contenttype"], ["x", "y"]],
+        ]
+
+    def test_natural_key_that_nobody_could_look_up(self, choir, maria, monkeypatch):
+        monkeypatch.delattr(SingerManager, "get_by_natural_key")
+        (data,) = self.natural("python", [choir])
+        assert data["fields"]["members"][2] == [["app", "singer"], str(maria.pk)]
+
+    def test_prefetched_sources_cost_nothing(self, choir, django_assert_num_queries):
+        choirs = list(Choir.objects.prefetch_related("members"))
+        # The name of the soloist's singer is Django's affair.
+        with django_assert_num_queries(1):
+            self.natural("json", choirs)
+
+    def test_other_sources_cost_their_targets_and_one(
+        self, choir, django_assert_num_queries
+    ):
+        choirs = list(Choir.objects.all())
+        with django_assert_num_queries(1 + 3 + 1 + 1):
+            self.natural("json", choirs)
+
+    def test_cache_of_the_object_stays(self, choir, django_assert_num_queries):
+        (choir,) = Choir.objects.prefetch_related("members")
+        cached = choir._prefetched_objects_cache["members"]
+        self.natural("xml", [choir])
+        assert choir._prefetched_objects_cache["members"] is cached
+        assert "_prefetched_objects_cache" not in vars(Choir.objects.get())
+
+    @pytest.mark.parametrize("format_name", ["json", "jsonl", "xml", "yaml"])
+    def test_commands(self, format_name, choir, soloist, tmp_path):
+        soloist.delete()
+        file = tmp_path / f"choirs.{format_name}"
+        call_command(
+            "dumpdata",
+            "app.choir",
+            "app.singer",
+            format=format_name,
+            use_natural_foreign_keys=True,
+            use_natural_primary_keys=True,
+            output=str(file),
+        )
+        Choir.objects.all().delete()
+        Singer.objects.all().delete()
+        call_command("loaddata", file, verbosity=0)
+        expected = [Movie.objects.get(), Singer.objects.get()]
+        assert list(Choir.objects.get().members.all()) == expected
+
+    def test_links_by_a_custom_through(self, targets):
+        playlist = Playlist.objects.create()
+        playlist.items.add(targets[0])
+        (data,) = self.natural("python", [playlist])
+        assert "items" not in data["fields"]
 
 
 class TestCommands:

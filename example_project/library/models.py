@@ -107,7 +107,13 @@ class Playlist(models.Model):
 
     name = models.CharField(max_length=100)
     owner = models.ForeignKey(Viewer, on_delete=models.CASCADE)
-    items = GM2MField(through="PlaylistItem")
+    items = GM2MField(
+        "library.Movie",
+        "library.Documentary",
+        "library.Opera",
+        "library.Concert",
+        through="PlaylistItem",
+    )
 
     class Meta:
         ordering = ["name"]

@@ -1,0 +1,232 @@
+"""``manage.py gm2m_doctor``: what is wrong with the links, and what can be mended."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
+from django.db.models import Max
+from django.db.models.functions import Length
+
+from ...discovery import all_fields
+from ...fields import GM2MField
+from ...integrity import (
+    LinkedModel,
+    dangling_links,
+    is_declared,
+    linked_models,
+    links_to,
+    missing_indexes,
+    tables_among,
+)
+from ...keys import TEXT, Key
+
+#: As many links are deleted in one transaction.
+BATCH_SIZE = 1_000
+#: Keys that take this share of their column are told of.
+NEARLY = 0.9
+
+
+@dataclass
+class Finding:
+    """
+    Something that is not as it should be. `kind` is ``dangling``, ``uninstalled``,
+    ``undeclared``, ``length`` or ``index``; `subject` the model or the columns;
+    `links` how many links are to be removed, and `removed` how many have been.
+    """
+
+    field: str
+    kind: str
+    subject: str
+    message: str
+    links: int = 0
+    removed: int = 0
+
+    @property
+    def is_left(self) -> bool:
+        """Whether there is still something to do. To declare a model is advice."""
+        if self.links:
+            return self.removed < self.links
+        return self.kind != "undeclared"
+
+
+class Command(BaseCommand):
+    """Report what is wrong with links, and remove those that lead nowhere."""
+
+    help = (
+        "Looks for links whose target is gone, for links to models that are not "
+        "installed or not declared, for keys that hardly fit and for missing indexes. "
+        "The exit status is 1 if anything was found and left."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "fields",
+            nargs="*",
+            metavar="app_label[.Model[.field]]",
+            help="The fields to look at; without any, all.",
+        )
+        parser.add_argument(
+            "--database",
+            default=DEFAULT_DB_ALIAS,
+            choices=tuple(connections),
+            help='The database to look at. Defaults to "default".',
+        )
+        parser.add_argument(
+            "--fix",
+            action="store_true",
+            help="Remove the links whose target is gone.",
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="With --fix: only say what would be removed.",
+        )
+        parser.add_argument(
+            "--format",
+            default="text",
+            choices=("text", "json"),
+            help='The form of the report. Defaults to "text".',
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options["database"]]
+        self.as_text = options["format"] == "text"
+        findings = []
+        for field in tables_among(chosen(options["fields"], connection), connection):
+            for finding in examine(field, connection):
+                findings.append(finding)
+                self.tell(f"{finding.field}: {finding.message}")
+                if not (finding.links and options["fix"]):
+                    continue
+                if options["dry_run"]:
+                    self.tell(f"  Would remove {finding.links}.")
+                else:
+                    self.remove(field, finding, connection.alias)
+        if not findings:
+            self.tell("Nothing found.")
+        if not self.as_text:
+            report = [asdict(finding) for finding in findings]
+            self.stdout.write(json.dumps(report, indent=2))
+        if any(finding.is_left for finding in findings):
+            sys.exit(1)
+
+    def tell(self, line: str) -> None:
+        if self.as_text:
+            self.stdout.write(line)
+
+    def remove(self, field: GM2MField, finding: Finding, using: str) -> None:
+        """Remove the links that `finding` is about, batch by batch."""
+        model = field.model._meta.apps.get_model(finding.subject)
+        links: Any = dangling_links(field, model, using)
+        label = field.remote_field.through._meta.label
+        last = None
+        while pks := batch(links, last):
+            # The condition once more: a target may have come back.
+            with transaction.atomic(using):
+                _total, by_model = links.filter(pk__in=pks).delete()
+            finding.removed += by_model.get(label, 0)
+            last = pks[-1]
+            self.tell(f"  Removed {finding.removed} of {finding.links}.")
+
+
+def chosen(labels: Iterable[str], connection: Any) -> list[GM2MField]:
+    """Return the fields that `labels` name, whose tables `connection` is to have."""
+    fields, labels = all_fields(), list(labels)
+    names = {field: str(field).lower() for field in fields}
+    for label in labels:
+        if not any(is_within(name, label) for name in names.values()):
+            raise CommandError(f"No GM2MField is called {label!r} or is in it.")
+    return [
+        field
+        for field in fields
+        if router.allow_migrate_model(connection.alias, field.remote_field.through)
+        and (not labels or any(is_within(names[field], label) for label in labels))
+    ]
+
+
+def is_within(name: str, label: str) -> bool:
+    """Return whether the field `name` is `label`, or of that model or app."""
+    return f"{name}.".startswith(f"{label.lower()}.")
+
+
+def batch(links: Any, last: Any) -> list[Any]:
+    """Return the keys of the next `links` after the one with the key `last`."""
+    if last is not None:
+        links = links.filter(pk__gt=last)
+    return list(links.order_by("pk").values_list("pk", flat=True)[:BATCH_SIZE])
+
+
+def examine(field: GM2MField, connection: Any) -> Iterator[Finding]:
+    """Yield what is wrong with the links of `field`, reading no row into memory."""
+    for linked in linked_models([field], connection):
+        if linked.model is None:
+            yield Finding(
+                str(field),
+                "uninstalled",
+                linked.label,
+                f"links to objects of {linked.label}, which is not installed or cannot "
+                "be linked. Nobody sees them; they are kept in case it comes back.",
+            )
+        else:
+            yield from examine_model(field, linked, connection.alias)
+    if not field.links.is_automatic:
+        return
+    for columns, unique in missing_indexes(field, connection):
+        what = "unique constraint" if unique else "index"
+        message = f"the table has no {what} on the columns {columns}."
+        yield Finding(str(field), "index", columns, message)
+
+
+def examine_model(
+    field: GM2MField, linked: LinkedModel, using: str
+) -> Iterator[Finding]:
+    """Yield what is wrong with the links to one model."""
+    model: Any = linked.model
+    if not is_declared(field, model):
+        yield Finding(
+            str(field),
+            "undeclared",
+            linked.label,
+            f"links to objects of {linked.label}, which is not declared. Name the "
+            "model in the field: a process that has not met a link to it has no "
+            "reverse relation, and does not cascade.",
+        )
+    links = dangling_links(field, model, using)
+    if links is not None and (count := links.count()):
+        yield Finding(
+            str(field),
+            "dangling",
+            linked.label,
+            f"links to objects of {linked.label} that are gone: {count}.",
+            links=count,
+        )
+    yield from examine_length(field, linked, using)
+
+
+def examine_length(
+    field: GM2MField, linked: LinkedModel, using: str
+) -> Iterator[Finding]:
+    """Yield whether a key of one model takes nearly all of the key column."""
+    model: Any = linked.model
+    kind, column = Key(model._meta.pk).kind, field.links.key
+    limit = column.field.max_length
+    if column.kind is not TEXT or limit is None or kind.has_one_length:
+        return
+    longest = links_to(field, model, using).aggregate(
+        longest=Max(Length(field.links.key_field.name))
+    )["longest"]
+    if longest and longest >= NEARLY * limit:
+        yield Finding(
+            str(field),
+            "length",
+            linked.label,
+            f"the longest key of {linked.label} has {longest} characters, of {limit} "
+            "that the key column holds. Longer ones are refused.",
+        )
