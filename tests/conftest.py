@@ -17,6 +17,7 @@ SLOW = {
     "test_existing_library",
     "test_historical_models",
     "test_migration_commands",
+    "test_migrations",
     "test_migrations_alter",
     "test_migrations_life",
     "test_properties",

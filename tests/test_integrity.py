@@ -14,12 +14,12 @@ from django.test.utils import CaptureQueriesContext
 
 from gm2m.management.commands import gm2m_doctor
 from tests.app.models import (
-    Club,
     Concert,
     Hidden,
     Movie,
     Opera,
     Person,
+    Plant,
     Playlist,
     PlaylistItem,
     Premiere,
@@ -142,7 +142,7 @@ class TestDanglingLinks:
 
     def test_object_that_its_manager_hides(self):
         holder = Undeclared.objects.create()
-        holder.things.add(Club.objects.create(secret=True))
+        holder.things.add(Plant.everything.create(dead=True))
         assert holder.things.count() == 1
         assert list(holder.things.all()) == []
         assert messages(Undeclared, "gm2m.W303") == []
@@ -382,14 +382,12 @@ class TestDoctor:
     def test_fix(self, jack, targets):
         User.objects.create().preferred_videos.set(targets)
         lose(targets[0], targets[2])
-        assert self.run(fix=True).splitlines() == [
-            "app.User.preferred_videos: links to objects of app.concert that are gone: "
-            "2.",
-            "  Removed 2 of 2.",
-            "app.User.preferred_videos: links to objects of app.movie that are gone: "
-            "2.",
-            "  Removed 2 of 2.",
-        ]
+        told = self.run(fix=True).splitlines()
+        name = "app.User.preferred_videos"
+        for label in ("app.concert", "app.movie"):
+            line = f"{name}: links to objects of {label} that are gone: 2."
+            assert told[told.index(line) + 1] == "  Removed 2 of 2."
+        assert len(told) == 4
         titles = [str(obj.pk) for obj in jack.preferred_videos.all()]
         assert titles == [str(targets[1].pk), "1871-12-24"]
         assert jack.preferred_videos.count() == 2
