@@ -30,6 +30,14 @@ MATRIX = [
     ("3.12", "6.1", "postgres"),
     ("3.13", "6.1", "mariadb"),
 ]
+# Where coverage is measured, which takes half as long again: each database, the oldest
+# and the newest Django.
+MEASURED = {
+    ("5.2", "sqlite"),
+    ("6.1", "sqlite"),
+    ("6.1", "postgres"),
+    ("6.1", "mariadb"),
+}
 
 
 def group(*names: str) -> list[str]:
@@ -65,7 +73,7 @@ def tests(session: nox.Session) -> None:
     ],
 )
 def matrix(session: nox.Session, django: str, database: str) -> None:
-    """Run the tests on one Django and one database, and measure their coverage."""
+    """Run all tests on one Django and one database."""
     groups = ["tests"] if database == "sqlite" else ["tests", database]
     session.install("--upgrade", "-e", ".", f"Django~={django}.0", *group(*groups))
     cell = f"django{django}-{database}"
@@ -77,20 +85,24 @@ def matrix(session: nox.Session, django: str, database: str) -> None:
         ),
         "COVERAGE_FILE": str(Path(f".coverage.{cell}").resolve()),
     }
-    session.run("coverage", "erase", env=env)
-    pytest = ("coverage", "run", "-m", "pytest")
+    pytest: tuple[str, ...] = ("python", "-m", "pytest")
+    measured = (django, database) in MEASURED
+    if measured:
+        pytest = ("coverage", "run", "-m", "pytest")
+        session.run("coverage", "erase", env=env)
     args = ("-n", "2", *session.posargs)
     session.run(*pytest, *args, env=env, success_codes=[0, 1])
     # What failed above fails alone as well, or depends on other tests: that is told
     # above, and to be mended, but not the library's fault. 5: nothing has failed.
     again = ("--last-failed", "--last-failed-no-failures", "none")
     session.run(*pytest, *again, *session.posargs, env=env, success_codes=[0, 5])
-    session.run("coverage", "combine", "--quiet", env=env)
+    if measured:
+        session.run("coverage", "combine", "--quiet", env=env)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Combine what the matrix measured; less than agreed fails."""
+    """Combine what the matrix measured; less than all of the code fails."""
     session.install(*group("tests"))
     session.run("coverage", "combine", "--keep", "--quiet")
     session.run("coverage", "report")

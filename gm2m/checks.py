@@ -21,6 +21,7 @@ from .descriptors import ReverseDescriptor
 from .integrity import (
     dangling_links,
     has_columns,
+    has_migrations_to_come,
     is_declared,
     linked_models,
     missing_indexes,
@@ -283,14 +284,16 @@ def check_backend(field: GM2MField, connection: Any) -> Iterator[checks.CheckMes
 
 def check_data(field: GM2MField, connection: Any) -> list[checks.CheckMessage]:
     """
-    Check the table and its rows. Django checks databases before it migrates them, so
-    one that does not fit the models is no error.
+    Check the table and its rows, unless they are about to be migrated: Django checks
+    a database just before.
     """
     try:
         with transaction.atomic(connection.alias):
-            if not tables_among([field], connection):
-                return []
-            if not has_columns(field, connection):
+            if (
+                has_migrations_to_come(field.model._meta.app_label, connection)
+                or not tables_among([field], connection)
+                or not has_columns(field, connection)
+            ):
                 return []
             return [*check_table(field, connection), *check_rows(field, connection)]
     except DatabaseError:

@@ -6,10 +6,14 @@ what its table lacks. For the checks of a database, and for the command that men
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import router
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
 if TYPE_CHECKING:
@@ -39,6 +43,29 @@ def tables_among(fields: Sequence[GM2MField], connection: Any) -> list[GM2MField
     if ContentType._meta.db_table not in tables:
         return []
     return [field for field in fields if field.m2m_db_table() in tables]
+
+
+def has_migrations_to_come(app_label: str, connection: Any) -> bool:
+    """
+    Return whether the app has migrations of which the database knows nothing. One that
+    was never migrated has its tables from elsewhere. Two queries.
+    """
+    name, _explicit = MigrationLoader.migrations_module(app_label)
+    recorder = MigrationRecorder(connection)
+    if name is None or not recorder.has_table():
+        return False
+    try:
+        package = import_module(name)
+    except ModuleNotFoundError:
+        return False
+    applied = {
+        name for label, name in recorder.applied_migrations() if label == app_label
+    }
+    return any(
+        module.name not in applied
+        for module in iter_modules(getattr(package, "__path__", ()))
+        if module.name[0] not in "_~"
+    )
 
 
 def linked_models(fields: Sequence[GM2MField], connection: Any) -> list[LinkedModel]:

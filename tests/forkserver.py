@@ -69,7 +69,7 @@ class ForkServer:
                 Path(output, name).read_text() for name in ("stdout", "stderr")
             )
         assert status == 0, said + complained
-        assert complained == ""
+        assert complained == "", complained
         return said
 
     def ask(self, request):

@@ -224,7 +224,7 @@ class TestWrittenByHand:
     def without_the_app(self, life):
         life.project.settings(
             apps=["django.contrib.contenttypes", "library"],
-            more="SILENCED_SYSTEM_CHECKS = ['gm2m.W001']\n",
+            more="SILENCED_SYSTEM_CHECKS += ['gm2m.W001']\n",
         )
 
     @pytest.mark.parametrize("lower", [16, 40])

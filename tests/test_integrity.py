@@ -28,6 +28,7 @@ from tests.app.models import (
     User,
     VideoProxy,
 )
+from tests.project import MAKE_TABLES
 
 pytestmark = pytest.mark.django_db
 
@@ -522,3 +523,51 @@ class TestDoctor:
             "app.User.preferred_videos: the table has no index on the columns gm2m_pk, "
             "gm2m_ct_id, gm2m_src_id.\n"
         )
+
+
+class TestMigrationsToCome:
+    """What is about to be migrated is not checked: Django checks it just before."""
+
+    MODELS = """
+class Film(models.Model): pass
+class User(models.Model):
+    things = GM2MField({options})
+"""
+    LINK = """
+film, user = Film.objects.create(), User.objects.create()
+user.things.add(film)
+Film.objects.all()._raw_delete("default")
+"""
+
+    NO_ISSUES = "System check identified no issues (0 silenced).\n"
+
+    def test_only_tables_as_they_are_to_be_are_checked(self, project):
+        project.settings(more="SILENCED_SYSTEM_CHECKS = []\n")
+        project.models(self.MODELS.format(options="Film"))
+        # An app without migrations has its tables from elsewhere.
+        project.run(MAKE_TABLES)
+        project.run(self.LINK)
+        check = ("check", "--database=default", "--fail-level=WARNING")
+        assert "gm2m.W303" in project.fail(*check)
+        # Its first migration is not known to the database,
+        project.manage("makemigrations", "library", "--verbosity=0")
+        assert project.manage(*check) == self.NO_ISSUES
+        # and now it is.
+        project.manage("migrate", "--fake", "--verbosity=0")
+        assert "gm2m.W303" in project.fail(*check)
+        project.models(self.MODELS.format(options="Film, pk_maxlength=36"))
+        assert "gm2m.W304" in project.fail(*check)
+        project.manage("makemigrations", "library", "--verbosity=0")
+        assert project.manage(*check) == self.NO_ISSUES
+        project.manage("migrate", "--verbosity=0")
+        assert "gm2m.W304" not in project.fail(*check)
+
+    def test_migrations_that_are_switched_off(self, project):
+        project.settings(
+            more='SILENCED_SYSTEM_CHECKS = []\nMIGRATION_MODULES = {"library": None}\n'
+        )
+        project.models(self.MODELS.format(options="Film"))
+        project.run(MAKE_TABLES)
+        project.run(self.LINK)
+        said = project.fail("check", "--database=default", "--fail-level=WARNING")
+        assert "gm2m.W303" in said
