@@ -145,6 +145,18 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-E", "docs", "docs/_build")
 
 
+@nox.session(python=NEWEST_PYTHON, default=False)
+def benchmark(session: nox.Session) -> None:
+    """Measure: -- [sqlite|postgres|mariadb] [operations|growth|memory]."""
+    drivers = {"postgres", "mariadb"}.intersection(session.posargs)
+    session.install("-e", ".", *group("benchmarks", *drivers))
+    # Not beside this library, whose name it has.
+    existing = Path(session.create_tmp()).resolve() / "django-gm2m-1.4"
+    session.install("--no-deps", "--target", str(existing), "django-gm2m==1.4")
+    args = ("--existing", str(existing), *session.posargs)
+    session.run("python", "-m", "tests.benchmarks", *args)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """Install the library as a user does, and run the example project's demo."""

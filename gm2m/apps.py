@@ -1,6 +1,7 @@
 """The app configuration: the only place with effects at start-up."""
 
 from django.apps import AppConfig
+from django.core import checks
 from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
 from django.utils.translation import gettext_lazy as _
@@ -13,9 +14,11 @@ class GM2MConfig(AppConfig):
     verbose_name = _("generic many-to-many relations")
 
     def ready(self) -> None:
+        from .database_checks import check_databases
         from .discovery import discover
         from .operations import inject
 
         connection_created.connect(discover, dispatch_uid="gm2m.discovery")
+        checks.register(check_databases, checks.Tags.database)
         # From any sender: Django sends it for apps with models alone.
         pre_migrate.connect(inject, dispatch_uid="gm2m.operations")

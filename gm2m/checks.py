@@ -13,21 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core import checks
-from django.db import DatabaseError, connections, router, transaction
+from django.db import connections
 from django.db.models import CompositePrimaryKey, Model
 from django.db.models.constants import LOOKUP_SEP
 
 from .descriptors import ReverseDescriptor
-from .integrity import (
-    dangling_links,
-    has_columns,
-    has_migrations_to_come,
-    is_declared,
-    linked_models,
-    missing_indexes,
-    table_columns,
-    tables_among,
-)
 from .keys import TEXT, Key, check_collation
 from .through import ThroughError
 
@@ -251,11 +241,9 @@ def is_ours(rel: Any) -> bool:
 def check_databases(
     field: GM2MField, databases: Iterable[str]
 ) -> Iterator[checks.CheckMessage]:
-    """Check what depends on the databases, and what is in them."""
+    """Check what depends on the kinds of the databases. They are not asked."""
     for alias in databases:
         yield from check_backend(field, connections[alias])
-        if router.allow_migrate_model(alias, field.remote_field.through):
-            yield from check_data(field, connections[alias])
 
 
 def check_backend(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:
@@ -280,87 +268,6 @@ def check_backend(field: GM2MField, connection: Any) -> Iterator[checks.CheckMes
             obj=field,
             id="gm2m.E207",
         )
-
-
-def check_data(field: GM2MField, connection: Any) -> list[checks.CheckMessage]:
-    """
-    Check the table and its rows, unless they are about to be migrated: Django checks
-    a database just before.
-    """
-    try:
-        with transaction.atomic(connection.alias):
-            if (
-                has_migrations_to_come(field.model._meta.app_label, connection)
-                or not tables_among([field], connection)
-                or not has_columns(field, connection)
-            ):
-                return []
-            return [*check_table(field, connection), *check_rows(field, connection)]
-    except DatabaseError:
-        return []
-
-
-def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:
-    """Check the models and the targets of the links."""
-    alias = connection.alias
-    for linked in linked_models([field], connection):
-        if linked.model is None:
-            continue
-        if not is_declared(field, linked.model):
-            yield checks.Warning(
-                f"{field} has links in the database '{alias}' to objects of "
-                f"'{linked.label}', which is not declared.",
-                hint="Name the model in the field: a process that has not met a link "
-                "to it has no reverse relation, and does not cascade.",
-                obj=field,
-                id="gm2m.W302",
-            )
-        dangling = dangling_links(field, linked.model, alias)
-        count = 0 if dangling is None else dangling.count()
-        if count:
-            yield checks.Warning(
-                f"{field} has links in the database '{alias}' to objects of "
-                f"'{linked.label}' that are gone: {count}.",
-                hint=f"Remove them with 'manage.py gm2m_doctor {field} --database "
-                f"{alias} --fix'.",
-                obj=field,
-                id="gm2m.W303",
-            )
-
-
-def check_table(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:
-    """Check the table of an automatic through model."""
-    if not field.links.is_automatic:
-        return
-    alias, table = connection.alias, field.m2m_db_table()
-    length = table_columns(field, connection).get(field.links.key_field.column)
-    wanted = field.pk_maxlength
-    if length is not None and (wanted is None or length < wanted):
-        yield checks.Warning(
-            f"{field} has pk_maxlength={wanted}, and the key column of the table "
-            f"'{table}' in the database '{alias}' holds {length} characters.",
-            hint="Migrate; if no migration alters the field, run "
-            "gm2m.operations.AlterGM2MField in one.",
-            obj=field,
-            id="gm2m.W304",
-        )
-    for columns, is_unique in missing_indexes(field, connection):
-        place = f"on the columns {columns} of the table '{table}' in '{alias}'"
-        if is_unique:
-            yield checks.Warning(
-                f"{field} has no unique constraint {place}.",
-                hint="Add it: a link could be there twice.",
-                obj=field,
-                id="gm2m.W304",
-            )
-        else:
-            yield checks.Warning(
-                f"{field} has no index {place}.",
-                hint="Add it: without it, access from a target reads all the links "
-                "to its model.",
-                obj=field,
-                id="gm2m.W304",
-            )
 
 
 def missing_model(field: GM2MField, name: Any) -> checks.Error:

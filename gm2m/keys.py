@@ -15,6 +15,7 @@ import datetime
 import re
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.contenttypes.models import ContentType
@@ -257,6 +258,19 @@ class Key:
         if hasattr(self.field, "from_db_value"):
             value = self.field.from_db_value(value, None, connection)
         return value
+
+    def natives(
+        self, texts: Iterable[str], connection: BaseDatabaseWrapper
+    ) -> Iterator[tuple[Any, str]]:
+        """Yield the keys that `texts` stand for, each with its text; others not."""
+        native, convert = self.kind.native, getattr(self.field, "from_db_value", None)
+        for text in texts:
+            try:
+                value = native(text)
+            except ValueError:
+                continue
+            if str(value) == text:
+                yield (convert(value, None, connection) if convert else value), text
 
 
 def pk_as(obj: Model, model: type[Model]) -> Any:

@@ -6,7 +6,9 @@ The conditions on through rows that compare targets.
 ``KeyExact``, ``KeyIn``, ``KeyIsNull``
     lookups on one target model: ``filter(preferred_videos__movie=movie)``;
 ``OfModel``
-    rows of some models: ``user.preferred_videos.filter(Model=Movie)``.
+    rows of some models: ``user.preferred_videos.filter(Model=Movie)``;
+``KeyAmong``
+    the targets that rows lead to.
 
 Values are compared with the text that the through table keeps, without a cast and
 without a join to the targets.
@@ -221,6 +223,28 @@ class OfModel(Lookup):
         concrete = self.gm2m.for_concrete_model
         ids = [content_type(model, connection.alias, concrete).pk for model in self.rhs]
         return f"{lhs} IN ({', '.join(['%s'] * len(ids))})", [*params, *ids]
+
+
+class KeyAmong(Lookup):
+    """
+    Whether the primary key is one of `keys`, which are ready for the database but for
+    the field's own preparation: Django's ``pk__in`` looks at each of them four times.
+    """
+
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def __init__(self, lhs: Any, keys: Sequence[Any]) -> None:
+        super().__init__(lhs, keys)
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
+        lhs, params = self.process_lhs(compiler, connection)
+        key = Key(self.lhs.output_field)
+        values = self.rhs
+        if key.plain_type not in (int, str):
+            prepare = key.field.get_db_prep_value
+            values = [prepare(value, connection, prepared=True) for value in values]
+        return f"{lhs} IN ({', '.join(['%s'] * len(values))})", [*params, *values]
 
 
 class LinkExact(Exact):

@@ -20,7 +20,7 @@ from django.db.models.query import MAX_GET_RESULTS, ModelIterable
 from django.db.models.sql import Query
 
 from .keys import TEXT, Key, model_of_content_type
-from .lookups import OfModel
+from .lookups import KeyAmong, OfModel
 from .references import Reference, references
 from .target_lists import prefetch_mixed
 from .targets import check_annotations, instances_of, pairs
@@ -147,7 +147,7 @@ class GM2MQuerySet(LinksQuerySet):
         self, chunked_fetch: bool, chunk_size: int, *extra: str
     ) -> Iterator[tuple[Any, ...]]:
         """
-        Yield the content type, the key, the `extra` columns and the annotations of
+        Return the content type, the key, the `extra` columns and the annotations of
         each row.
         """
         links = self._gm2m.links
@@ -168,7 +168,7 @@ class GM2MQuerySet(LinksQuerySet):
         found = rows._iterable_class(
             rows, chunked_fetch=chunked_fetch, chunk_size=chunk_size
         )
-        yield from found if choose is None else map(choose, found)
+        return iter(found if choose is None else map(choose, found))
 
     def _extra_names(self) -> list[str]:
         """Return the names of annotations and other extra columns."""
@@ -177,13 +177,14 @@ class GM2MQuerySet(LinksQuerySet):
     def _targets(self, rows: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
         """Return the targets of `rows` that exist, with the rows' annotations."""
         names = self._extra_names()
-        targets = []
         found = self._found(rows)
         if names:
             check_annotations(names, found)
+        targets = []
         for row, target in pairs(rows, found):
-            for name, value in zip(names, row[2:], strict=True):
-                setattr(target, name, value)
+            if names:
+                for name, value in zip(names, row[2:], strict=True):
+                    setattr(target, name, value)
             targets.append(target)
         if self._target_lookups:
             prefetch_mixed(targets, self._target_lookups, self._gm2m.relations)
@@ -213,21 +214,21 @@ class GM2MQuerySet(LinksQuerySet):
         queryset = self._target_queryset(model)
         is_text = gm2m.links.key.kind is TEXT
         connection = connections[queryset.db]
-        natives = []
-        for value in keys:
-            try:
-                natives.append(key.native(value, connection) if is_text else value)
-            except ValueError:
-                continue
-        targets: dict[Any, Model] = {}
+        # How the through keeps the keys that targets have.
+        stored: Any = key.field.get_prep_value
+        natives = list(keys)
+        if is_text:
+            texts = dict(key.natives(keys, connection))
+            stored, natives = texts.get, list(texts)
+        pk_name = model._meta.pk.attname
         # In one statement where the order of the queryset matters.
         given = model in self._target_querysets
         size = max(len(natives), 1) if given else BATCH_SIZE
+        targets: dict[Any, Model] = {}
         for start in range(0, len(natives), size):
-            for target in queryset.filter(pk__in=natives[start : start + size]):
-                pk = target.pk
-                value = key.text(pk) if is_text else key.field.get_prep_value(pk)
-                targets[value] = target
+            among = KeyAmong(F("pk"), natives[start : start + size])
+            for target in queryset.filter(among):
+                targets[stored(getattr(target, pk_name))] = target
         return targets
 
     def _target_queryset(self, model: type[Model]) -> Any:

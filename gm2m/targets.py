@@ -6,7 +6,7 @@ with the rows that they belong to.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -98,20 +98,23 @@ def check_annotations(names: Iterable[str], found: dict[Any, dict[Any, Model]]) 
 
 
 def pairs(
-    rows: Iterable[tuple[Any, ...]], found: dict[Any, dict[Any, Model]]
+    rows: Sequence[tuple[Any, ...]], found: dict[Any, dict[Any, Model]]
 ) -> Iterator[tuple[tuple[Any, ...], Model]]:
     """
     Yield each of `rows` with its target among those `found`, leaving out rows whose
     target is gone. No two rows share an object.
     """
-    used: set[int] = set()
+    used: set[tuple[Any, ...]] | None = None
+    if sum(map(len, found.values())) < len(rows):
+        used = set()
     for row in rows:
         target = found[row[0]].get(row[1])
         if target is None:
             continue
-        if id(target) in used:
-            target = copy_instance(target)
-        used.add(id(target))
+        if used is not None:
+            if row[:2] in used:
+                target = copy_instance(target)
+            used.add(row[:2])
         yield row, target
 
 

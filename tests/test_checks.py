@@ -1584,7 +1584,6 @@ IS_MYSQL = connection.vendor == "mysql"
 COLLATION = {"mysql": "utf8mb4_bin", "postgresql": "C", "sqlite": "BINARY"}
 
 
-@pytest.mark.django_db(databases=["default", "other"])
 class TestDatabases:
     def test_key_of_any_length_cannot_be_indexed_on_mysql(self):
         Source = source_of(GM2MField(pk_maxlength=None))

@@ -6,12 +6,15 @@ from contextlib import nullcontext
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.core import checks
 from django.core.management import CommandError, call_command
-from django.db import connection, models
+from django.core.management.base import SystemCheckError
+from django.db import connection, connections, models
 from django.test.utils import CaptureQueriesContext
 
+from gm2m.database_checks import check_databases, check_field
 from gm2m.management.commands import gm2m_doctor
 from tests.app.models import (
     Concert,
@@ -37,9 +40,14 @@ THINGS = Undeclared._meta.get_field("things")
 
 
 def messages(model=User, *ids, databases=("default",)):
-    """Return what the checks of a database say of the fields of `model`."""
-    found = model.check(databases=list(databases))
-    return [message for message in found if not ids or message.id in ids]
+    """Return what the checks of databases say of the fields of `model`."""
+    return [
+        message
+        for field in model._meta.local_many_to_many
+        for alias in databases
+        for message in check_field(field, connections[alias])
+        if not ids or message.id in ids
+    ]
 
 
 def lose(*objs):
@@ -74,6 +82,38 @@ def jack(targets):
     jack = User.objects.create(name="Jack")
     jack.preferred_videos.set(targets)
     return jack
+
+
+class TestWhen:
+    """The checks are made where a database is named, and cost nothing elsewhere."""
+
+    @pytest.fixture(autouse=True)
+    def dangling(self, jack, targets):
+        lose(targets[0])
+
+    def test_database_is_named(self):
+        assert gone(1, "app.movie") in checks.run_checks(databases=["default"])
+        with pytest.raises(SystemCheckError, match=r"gm2m\.W303"):
+            call_command("check", databases=["default"], fail_level="WARNING")
+
+    @pytest.mark.django_db(databases=["default", "other"])
+    def test_database_is_not_named(self, django_assert_num_queries):
+        checks.run_checks()
+        with django_assert_num_queries(0):
+            assert checks.run_checks() == []
+
+    def test_tag(self):
+        found = checks.run_checks(tags=["database"], databases=["default"])
+        assert found == [gone(1, "app.movie")]
+        assert checks.run_checks(tags=["models"], databases=["default"]) == []
+
+    @pytest.mark.parametrize(("label", "count"), [("app", 1), ("auth", 0)])
+    def test_some_apps(self, label, count):
+        configs = [apps.get_app_config(label)]
+        assert len(check_databases(configs, ["default"])) == count
+
+    def test_no_databases(self):
+        assert check_databases(None, None) == []
 
 
 class TestUndeclaredModels:

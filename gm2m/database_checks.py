@@ -1,0 +1,128 @@
+"""
+System checks of what is in the databases.
+
+Django makes such checks where a database is named, in ``check --database`` and in
+``migrate``, and not at the start of every command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.db import DatabaseError, connections, router, transaction
+
+from .discovery import all_fields
+from .fields import GM2MField
+from .integrity import (
+    dangling_links,
+    has_columns,
+    has_migrations_to_come,
+    is_declared,
+    linked_models,
+    missing_indexes,
+    table_columns,
+    tables_among,
+)
+
+
+def check_databases(
+    app_configs: Iterable[AppConfig] | None,
+    databases: Iterable[str] | None,
+    **kwargs: Any,
+) -> list[checks.CheckMessage]:
+    """Return what is wrong with the tables of all fields, or of those of some apps."""
+    labels = None if app_configs is None else {app.label for app in app_configs}
+    return [
+        message
+        for field in all_fields()
+        if labels is None or field.model._meta.app_label in labels
+        for alias in databases or ()
+        for message in check_field(field, connections[alias])
+    ]
+
+
+def check_field(field: GM2MField, connection: Any) -> list[checks.CheckMessage]:
+    """
+    Return what is wrong with the table of `field` and its rows, unless they are about
+    to be migrated: Django checks a database just before.
+    """
+    try:
+        with transaction.atomic(connection.alias):
+            if (
+                not router.allow_migrate_model(
+                    connection.alias, field.remote_field.through
+                )
+                or has_migrations_to_come(field.model._meta.app_label, connection)
+                or not tables_among([field], connection)
+                or not has_columns(field, connection)
+            ):
+                return []
+            return [*check_table(field, connection), *check_rows(field, connection)]
+    except DatabaseError:
+        return []
+
+
+def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:
+    """Check the models and the targets of the links."""
+    alias = connection.alias
+    for linked in linked_models([field], connection):
+        if linked.model is None:
+            continue
+        if not is_declared(field, linked.model):
+            yield checks.Warning(
+                f"{field} has links in the database '{alias}' to objects of "
+                f"'{linked.label}', which is not declared.",
+                hint="Name the model in the field: a process that has not met a link "
+                "to it has no reverse relation, and does not cascade.",
+                obj=field,
+                id="gm2m.W302",
+            )
+        dangling = dangling_links(field, linked.model, alias)
+        count = 0 if dangling is None else dangling.count()
+        if count:
+            yield checks.Warning(
+                f"{field} has links in the database '{alias}' to objects of "
+                f"'{linked.label}' that are gone: {count}.",
+                hint=f"Remove them with 'manage.py gm2m_doctor {field} --database "
+                f"{alias} --fix'.",
+                obj=field,
+                id="gm2m.W303",
+            )
+
+
+def check_table(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:
+    """Check the table of an automatic through model."""
+    if not field.links.is_automatic:
+        return
+    alias, table = connection.alias, field.m2m_db_table()
+    length = table_columns(field, connection).get(field.links.key_field.column)
+    wanted = field.pk_maxlength
+    if length is not None and (wanted is None or length < wanted):
+        yield checks.Warning(
+            f"{field} has pk_maxlength={wanted}, and the key column of the table "
+            f"'{table}' in the database '{alias}' holds {length} characters.",
+            hint="Migrate; if no migration alters the field, run "
+            "gm2m.operations.AlterGM2MField in one.",
+            obj=field,
+            id="gm2m.W304",
+        )
+    for columns, is_unique in missing_indexes(field, connection):
+        place = f"on the columns {columns} of the table '{table}' in '{alias}'"
+        if is_unique:
+            yield checks.Warning(
+                f"{field} has no unique constraint {place}.",
+                hint="Add it: a link could be there twice.",
+                obj=field,
+                id="gm2m.W304",
+            )
+        else:
+            yield checks.Warning(
+                f"{field} has no index {place}.",
+                hint="Add it: without it, access from a target reads all the links "
+                "to its model.",
+                obj=field,
+                id="gm2m.W304",
+            )
