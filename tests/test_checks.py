@@ -1664,7 +1664,8 @@ class TestDatabases:
         Source = source_of(GM2MField(pk_maxlength=None))
         assert check(Source, databases=databases) == []
 
-    @pytest.mark.parametrize("databases", [None, []])
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("databases", [None, [], ["default"]])
     def test_no_query(self, databases, django_assert_num_queries):
         Source = self.collated()
         with django_assert_num_queries(0):
