@@ -333,8 +333,8 @@ class GM2MField(ManyToManyField):  # type: ignore[type-arg]
         if known is None:
             known = target_class(obj, column, self.for_concrete_model, self)
             self.target_classes[type(obj)] = known
-        model, key = known
-        return Target(model, obj.pk, stored_key(obj, key, column, self))
+        (model, key), pk = known, obj.pk
+        return Target(model, pk, stored_key(obj, pk, key, column, self))
 
     def target_of_reference(self, reference: Reference, using: str) -> Target:
         """Return the target of a reference that was read from a fixture."""

@@ -356,18 +356,18 @@ def check_collation(
         )
 
 
-def stored_key(obj: Model, key: Key, column: Key, owner: object) -> Any:
+def stored_key(obj: Model, pk: Any, key: Key, column: Key, owner: object) -> Any:
     """
-    Return what the field `owner` keeps in `column` for `obj`; ``ValueError`` if the
-    object has no key, or one that is too long.
+    Return what the field `owner` keeps in `column` for `obj`, whose primary key is
+    `pk`; ``ValueError`` if it has none, or one that is too long.
     """
-    if obj.pk is None:
+    if pk is None:
         raise ValueError(
             f"{owner} cannot link {obj!r}: it is not saved. Save it first."
         )
     if column.kind is not TEXT:
-        return key.field.get_prep_value(obj.pk)
-    text, limit = key.text(obj.pk), column.field.max_length
+        return key.field.get_prep_value(pk)
+    text, limit = key.text(pk), column.field.max_length
     if limit is not None and len(text) > limit:
         automatic = column.column_field.model._meta.auto_created
         raise ValueError(

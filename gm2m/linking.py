@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import django
@@ -101,8 +102,8 @@ class LinkManager(AltersData):
         """Return the other ends that `objs` stand for; raise if they are unfit."""
         raise NotImplementedError
 
-    def other_of(self, values: tuple[Any, ...], using: str) -> Other:
-        """Return the other end that is in the columns of a row."""
+    def others_of(self, rows: Iterable[tuple[Any, ...]], using: str) -> Iterable[Other]:
+        """Return the other ends that are in the columns of `rows`."""
         raise NotImplementedError
 
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
@@ -175,11 +176,9 @@ class LinkManager(AltersData):
                 return
             present = dict.fromkeys(self._rows(db).values_list(*self.other_names))
             wanted = {other.values: other for other in others}
-            gone = [
-                self.other_of(values, db) for values in present if values not in wanted
-            ]
+            gone = [row for row in present if row not in wanted]
             new = [other for other in others if other.values not in present]
-            self._delete(gone, db, raw)
+            self._delete(list(self.others_of(gone, db)), db, raw)
             self._insert(new, through_defaults, db, raw)
 
         self._write(db, replace)
@@ -289,20 +288,32 @@ class LinkManager(AltersData):
             present = self._present(others, using)
             others = [other for other in others if other.values not in present]
         defaults = dict(resolve_callables(through_defaults or {}))
-        own = self.own_values(using)
-        rows = [
-            self.through(
-                **defaults,
-                **own,
-                **dict(zip(self.other_names, other.values, strict=True)),
-            )
-            for other in others
-        ]
+        rows = self._new_rows(others, defaults, using)
         self._send("pre_add", others, using, raw)
         self.through._default_manager.using(using).bulk_create(
             rows, ignore_conflicts=ignore_conflicts
         )
         self._send("post_add", others, using, raw)
+
+    def _new_rows(
+        self, others: Sequence[Other], defaults: dict[str, Any], using: str
+    ) -> list[Model]:
+        """Return rows, not saved yet, that link `others`."""
+        own, through = self.own_values(using), self.through
+        names, values = (*own, *self.other_names), tuple(own.values())
+        if through._meta.auto_created and not defaults:
+            # By position, which is quicker: the key, and what makes a link.
+            _key, *fields = through._meta.concrete_fields
+            in_order = itemgetter(*(names.index(field.attname) for field in fields))
+            return [
+                through(None, *in_order((*values, *other.values))) for other in others
+            ]
+        return [
+            through(
+                **defaults, **dict(zip(names, (*values, *other.values), strict=True))
+            )
+            for other in others
+        ]
 
     def _present(
         self, others: Sequence[Other], using: str

@@ -16,6 +16,7 @@ from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from .keys import Key, check_collation, model_of_content_type
 from .linking import LinkManager, Other, async_twin
+from .lookups import KeyAmong
 from .query import BATCH_SIZE, GM2MQuerySet
 from .references import CachedTargets, Reference
 from .target_lists import PrefetchedTargets
@@ -194,7 +195,8 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
                 targets.append(field.target_of_reference(obj, using))
                 continue
             targets.append(field.target_of(obj))
-            self.check_saved(obj)
+            if obj._state.adding:
+                self.check_saved(obj)
             self.check_allowed(obj)
         types = {
             model: field.content_type_of(model, using)
@@ -205,16 +207,19 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
             field.relate(model)
         return [Other(model, pk, (types[model].pk, key)) for model, pk, key in targets]
 
-    def other_of(self, values: tuple[Any, ...], using: str) -> Other:
-        type_id, text = values
-        pk: Any = text
-        model = model_of_content_type(type_id, using, self.field.model._meta.apps)
-        if model is not None:
-            key = Key(model._meta.pk)
+    def others_of(self, rows: Iterable[tuple[Any, ...]], using: str) -> Iterable[Other]:
+        apps, connection = self.field.model._meta.apps, connections[using]
+        models: dict[Any, tuple[Any, Any]] = {}
+        for row in rows:
+            type_id, text = row
+            if type_id not in models:
+                model = model_of_content_type(type_id, using, apps)
+                models[type_id] = model, model and Key(model._meta.pk)
+            (model, key), pk = models[type_id], text
             # What is no key of the model is told as it stands in the row.
             with suppress(ValueError):
-                pk = key.native(str(text), connections[using])
-        return Other(model, pk, values)
+                pk = key.native(str(text), connection) if key else text
+            yield Other(model, pk, row)
 
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
         by_type: dict[Any, list[Any]] = {}
@@ -226,7 +231,7 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
         for type_id, keys in sorted(by_type.items()):
             for start in range(0, len(keys), BATCH_SIZE):
                 batch = keys[start : start + BATCH_SIZE]
-                yield Q(**{type_name: type_id, f"{key_name}__in": batch})
+                yield Q(KeyAmong(F(key_name), batch), **{type_name: type_id})
 
 
 class ReverseManager(LinkManager):
@@ -410,14 +415,14 @@ class ReverseManager(LinkManager):
             others.append(Other(self.model, value, (value,)))
         return others
 
-    def other_of(self, values: tuple[Any, ...], using: str) -> Other:
-        return Other(self.model, values[0], values)
+    def others_of(self, rows: Iterable[tuple[Any, ...]], using: str) -> Iterable[Other]:
+        return [Other(self.model, row[0], row) for row in rows]
 
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
         (name,) = self.other_names
         values = [other.values[0] for other in others]
         for start in range(0, len(values), BATCH_SIZE):
-            yield Q(**{f"{name}__in": values[start : start + BATCH_SIZE]})
+            yield Q(KeyAmong(F(name), values[start : start + BATCH_SIZE]))
 
     def _rows(self, using: str) -> QuerySet[Any]:
         # Sources that the manager does not show keep their links, as in Django.
