@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core import checks
-from django.db import connections
+from django.db import connections, router
 from django.db.models import CompositePrimaryKey, Model
 from django.db.models.constants import LOOKUP_SEP
 
@@ -243,7 +243,8 @@ def check_databases(
 ) -> Iterator[checks.CheckMessage]:
     """Check what depends on the kinds of the databases. They are not asked."""
     for alias in databases:
-        yield from check_backend(field, connections[alias])
+        if router.allow_migrate_model(alias, field.remote_field.through):
+            yield from check_backend(field, connections[alias])
 
 
 def check_backend(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:

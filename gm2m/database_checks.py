@@ -17,10 +17,9 @@ from django.db import DatabaseError, connections, router, transaction
 from .discovery import all_fields
 from .fields import GM2MField
 from .integrity import (
-    dangling_links,
+    LinkedModel,
     has_columns,
     has_migrations_to_come,
-    is_declared,
     linked_models,
     missing_indexes,
     table_columns,
@@ -49,20 +48,14 @@ def check_field(field: GM2MField, connection: Any) -> list[checks.CheckMessage]:
     Return what is wrong with the table of `field` and its rows, unless they are about
     to be migrated: Django checks a database just before.
     """
-    try:
-        with transaction.atomic(connection.alias):
-            if (
-                not router.allow_migrate_model(
-                    connection.alias, field.remote_field.through
-                )
-                or has_migrations_to_come(field.model._meta.app_label, connection)
-                or not tables_among([field], connection)
-                or not has_columns(field, connection)
-            ):
-                return []
-            return [*check_table(field, connection), *check_rows(field, connection)]
-    except DatabaseError:
+    if (
+        not router.allow_migrate_model(connection.alias, field.remote_field.through)
+        or has_migrations_to_come(field, connection)
+        or not tables_among([field], connection)
+        or not has_columns(field, connection)
+    ):
         return []
+    return [*check_table(field, connection), *check_rows(field, connection)]
 
 
 def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:
@@ -71,7 +64,7 @@ def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessag
     for linked in linked_models([field], connection):
         if linked.model is None:
             continue
-        if not is_declared(field, linked.model):
+        if not linked.is_declared:
             yield checks.Warning(
                 f"{field} has links in the database '{alias}' to objects of "
                 f"'{linked.label}', which is not declared.",
@@ -80,9 +73,7 @@ def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessag
                 obj=field,
                 id="gm2m.W302",
             )
-        dangling = dangling_links(field, linked.model, alias)
-        count = 0 if dangling is None else dangling.count()
-        if count:
+        if count := count_dangling(linked, alias):
             yield checks.Warning(
                 f"{field} has links in the database '{alias}' to objects of "
                 f"'{linked.label}' that are gone: {count}.",
@@ -91,6 +82,18 @@ def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessag
                 obj=field,
                 id="gm2m.W303",
             )
+
+
+def count_dangling(linked: LinkedModel, using: str) -> int:
+    """Return how many targets are gone, none if the database does not have them."""
+    if not linked.is_kept_in(using):
+        return 0
+    try:
+        with transaction.atomic(using):
+            return linked.dangling_links(using).count()
+    except DatabaseError:
+        # The table of the targets is not there, or not as the model has it.
+        return 0
 
 
 def check_table(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:

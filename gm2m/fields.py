@@ -57,9 +57,9 @@ from .keys import (
     TEXT,
     Key,
     Target,
+    check_length,
     check_target_model,
     content_type,
-    stored_key,
     target_class,
 )
 from .references import Reference
@@ -323,18 +323,29 @@ class GM2MField(ManyToManyField):  # type: ignore[type-arg]
         found: ContentType = content_type(model, using, self.for_concrete_model)
         return found
 
-    def target_of(self, obj: Any) -> Target:
+    def target_of(self, obj: Any, *, to_write: bool = True) -> Target:
         """
         Return `obj` as the through table knows it. Raise ``TypeError`` for what cannot
-        be a target, ``ValueError`` for an object without a key or with too long a one.
+        be a target, ``ValueError`` for an object without a key or, if it is there
+        `to_write` a link, with too long a one.
         """
         column = self.links.key
-        known = self.target_classes.get(type(obj))
+        # Not type(): it may be a SimpleLazyObject.
+        known = self.target_classes.get(obj.__class__)
         if known is None:
             known = target_class(obj, column, self.for_concrete_model, self)
-            self.target_classes[type(obj)] = known
+            self.target_classes[obj.__class__] = known
         (model, key), pk = known, obj.pk
-        return Target(model, pk, stored_key(obj, pk, key, column, self))
+        if pk is None:
+            raise ValueError(
+                f"{self} cannot link {obj!r}: it is not saved. Save it first."
+            )
+        if column.kind is not TEXT:
+            return Target(model, pk, key.field.get_prep_value(pk))
+        text = key.text(pk)
+        if to_write:
+            check_length(text, obj, column, self)
+        return Target(model, pk, text)
 
     def target_of_reference(self, reference: Reference, using: str) -> Target:
         """Return the target of a reference that was read from a fixture."""

@@ -16,24 +16,75 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
+from .keys import TEXT, Key
+from .lookups import NativeKey
+
 if TYPE_CHECKING:
     from .fields import GM2MField
 
 
 class LinkedModel(NamedTuple):
     """
-    A model of which `field` has links. `model` is ``None`` if it is not installed, or
-    cannot be linked any more.
+    A model of which `field` has links, by its content type. `model` is ``None`` if it
+    is not installed, or cannot be linked any more.
     """
 
     field: GM2MField
-    app_label: str
-    model_name: str
+    content_type_id: int
+    label: str
     model: type[Model] | None
 
+    def links(self, using: str) -> QuerySet[Any]:
+        """Return the rows of the through model that link objects of the model."""
+        links: QuerySet[Any] = self.field.remote_field.through._base_manager
+        name = self.field.links.content_type.attname
+        return links.using(using).filter(**{name: self.content_type_id})
+
+    def dangling_links(self, using: str) -> QuerySet[Any]:
+        """
+        Return those of the rows whose target is gone: it is not among those of the
+        model's base manager, which hides none.
+        """
+        model: Any = self.model
+        key, column = Key(model._meta.pk), self.field.links.key_field
+        pk: Any = OuterRef(column.name)
+        if self.field.links.key.kind is TEXT:
+            pk = NativeKey(pk, key)
+        targets = model._base_manager.using(using).filter(pk=pk)
+        return self.links(using).filter(~Exists(targets))
+
+    def is_kept_in(self, using: str) -> bool:
+        """Return whether the targets are in the database, as far as routers say."""
+        model: Any = self.model
+        source = self.field.model()
+        source._state.db = using
+        return router.allow_migrate_model(using, model) and using in (
+            router.db_for_read(model, instance=source),
+            router.db_for_write(model, instance=source),
+        )
+
     @property
-    def label(self) -> str:
-        return f"{self.app_label}.{self.model_name}"
+    def is_declared(self) -> bool:
+        """Whether a process knows the relation from its start, without links."""
+        model: Any = self.model
+        return any(
+            model is declared
+            or (issubclass(model, concrete_model(declared)) and not model._meta.proxy)
+            for declared in self.field.get_related_models()
+        )
+
+
+def concrete_model(model: type[Model]) -> type[Any]:
+    """Return the model whose table objects of `model` are in."""
+    concrete: Any = model._meta.concrete_model
+    return concrete  # type: ignore[no-any-return]
+
+
+def table_of(field: GM2MField, connection: Any) -> str:
+    """Return the name of the field's table, as the database tells it."""
+    table: str = field.m2m_db_table()
+    is_quoted = connection.ops.quote_name(table) == table
+    return table[1:-1] if is_quoted else table
 
 
 def tables_among(fields: Sequence[GM2MField], connection: Any) -> list[GM2MField]:
@@ -42,14 +93,15 @@ def tables_among(fields: Sequence[GM2MField], connection: Any) -> list[GM2MField
         tables = set(connection.introspection.table_names(cursor))
     if ContentType._meta.db_table not in tables:
         return []
-    return [field for field in fields if field.m2m_db_table() in tables]
+    return [field for field in fields if table_of(field, connection) in tables]
 
 
-def has_migrations_to_come(app_label: str, connection: Any) -> bool:
+def has_migrations_to_come(field: GM2MField, connection: Any) -> bool:
     """
-    Return whether the app has migrations of which the database knows nothing. One that
-    was never migrated has its tables from elsewhere. Two queries.
+    Return whether the app of the table has migrations of which the database knows
+    nothing. What was never migrated has its tables from elsewhere. Two queries.
     """
+    app_label = field.remote_field.through._meta.app_label
     name, _explicit = MigrationLoader.migrations_module(app_label)
     recorder = MigrationRecorder(connection)
     if name is None or not recorder.has_table():
@@ -58,13 +110,14 @@ def has_migrations_to_come(app_label: str, connection: Any) -> bool:
         package = import_module(name)
     except ModuleNotFoundError:
         return False
+    if not getattr(package, "__file__", None):
+        return False  # To Django, an app without migrations.
     applied = {
         name for label, name in recorder.applied_migrations() if label == app_label
     }
     return any(
-        module.name not in applied
+        not module.ispkg and module.name[0] not in "_~" and module.name not in applied
         for module in iter_modules(getattr(package, "__path__", ()))
-        if module.name[0] not in "_~"
     )
 
 
@@ -78,10 +131,12 @@ def linked_models(fields: Sequence[GM2MField], connection: Any) -> list[LinkedMo
         cursor.execute(linked_models_sql(fields, connection))
         rows = cursor.fetchall()
     found = []
-    for number, app_label, model_name in rows:
-        field = fields[number]
-        model = linkable(field, app_label, model_name)
-        found.append(LinkedModel(field, app_label, model_name, model))
+    for number, type_id, app_label, model_name in rows:
+        field, label, model = fields[number], f"content type {type_id}", None
+        if app_label is not None:
+            label = f"{app_label}.{model_name}"
+            model = linkable(field, app_label, model_name)
+        found.append(LinkedModel(field, type_id, label, model))
     return found
 
 
@@ -112,40 +167,10 @@ def linked_models_sql(fields: Sequence[GM2MField], connection: Any) -> str:
             f"FROM {name} WHERE {name}.id IS NOT NULL)"
         )
         selects.append(
-            f"SELECT {number}, {types}.app_label, {types}.model FROM {name} "
-            f"JOIN {types} ON {types}.id = {name}.id"
+            f"SELECT {number}, {name}.id, {types}.app_label, {types}.model FROM {name} "
+            f"LEFT JOIN {types} ON {types}.id = {name}.id WHERE {name}.id IS NOT NULL"
         )
     return f"WITH RECURSIVE {', '.join(steps)} {' UNION ALL '.join(selects)}"
-
-
-def is_declared(field: GM2MField, model: type[Model]) -> bool:
-    """Return whether a process knows the relation from its start, without links."""
-    return any(
-        model is declared or (issubclass(model, declared) and not model._meta.proxy)
-        for declared in field.get_related_models()
-    )
-
-
-def links_to(field: GM2MField, model: type[Model], using: str) -> QuerySet[Any]:
-    """Return the rows of the through model that link objects of `model`."""
-    content_type = field.content_type_of(model, using)
-    links: QuerySet[Any] = field.remote_field.through._base_manager.using(using)
-    return links.filter(**{field.links.content_type.attname: content_type.pk})
-
-
-def dangling_links(
-    field: GM2MField, model: type[Model], using: str
-) -> QuerySet[Any] | None:
-    """
-    Return the rows of the through model whose target of `model` is gone: it is not
-    among those of the model's base manager, which hides none. ``None`` if targets are
-    kept in another database.
-    """
-    if not router.allow_migrate_model(using, model):
-        return None
-    key = OuterRef(field.lookup_of(model))
-    targets = model._base_manager.using(using).filter(pk=key)
-    return links_to(field, model, using).filter(~Exists(targets))
 
 
 def has_columns(field: GM2MField, connection: Any) -> bool:
@@ -159,7 +184,7 @@ def table_columns(field: GM2MField, connection: Any) -> dict[Any, int | None]:
     """Return the columns of the table of `field`, with the lengths of text columns."""
     with connection.cursor() as cursor:
         found = connection.introspection.get_table_description(
-            cursor, field.m2m_db_table()
+            cursor, table_of(field, connection)
         )
     return {column.name: column.display_size for column in found}
 
@@ -172,13 +197,18 @@ def missing_indexes(field: GM2MField, connection: Any) -> Iterator[tuple[str, bo
     links = field.links
     with connection.cursor() as cursor:
         constraints = connection.introspection.get_constraints(
-            cursor, field.m2m_db_table()
+            cursor, table_of(field, connection)
         ).values()
     source, content_type = links.source.column, links.content_type.column
     key = links.key_field.column
     unique = {frozenset(found["columns"]) for found in constraints if found["unique"]}
     if {source, content_type, key} not in unique:
         yield f"{source}, {content_type}, {key}", True
-    first = {found["columns"][0] for found in constraints if found["index"]}
+    # An index on expressions has no columns.
+    first = {
+        found["columns"][0]
+        for found in constraints
+        if found["columns"] and (found["index"] or found["unique"])
+    }
     if key not in first:
         yield f"{key}, {content_type}, {source}", False

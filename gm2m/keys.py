@@ -267,8 +267,8 @@ class Key:
         for text in texts:
             try:
                 value = native(text)
-            except ValueError:
-                continue
+            except (TypeError, ValueError):
+                continue  # No key of the model, or none at all.
             if str(value) == text:
                 yield (convert(value, None, connection) if convert else value), text
 
@@ -332,7 +332,7 @@ def target_class(
             f"{owner} links saved model instances, but {obj!r} is {what}. Pass the "
             "object itself, not its key or its model."
         )
-    model: Any = obj._meta.concrete_model if for_concrete_model else type(obj)
+    model: Any = obj._meta.concrete_model if for_concrete_model else obj.__class__
     check_target_model(model, column, owner)
     return model, Key(model._meta.pk)
 
@@ -356,18 +356,9 @@ def check_collation(
         )
 
 
-def stored_key(obj: Model, pk: Any, key: Key, column: Key, owner: object) -> Any:
-    """
-    Return what the field `owner` keeps in `column` for `obj`, whose primary key is
-    `pk`; ``ValueError`` if it has none, or one that is too long.
-    """
-    if pk is None:
-        raise ValueError(
-            f"{owner} cannot link {obj!r}: it is not saved. Save it first."
-        )
-    if column.kind is not TEXT:
-        return key.field.get_prep_value(pk)
-    text, limit = key.text(pk), column.field.max_length
+def check_length(text: str, obj: Model, column: Key, owner: object) -> None:
+    """Raise ``ValueError`` if `text`, the key of `obj`, is too long for `column`."""
+    limit = column.field.max_length
     if limit is not None and len(text) > limit:
         automatic = column.column_field.model._meta.auto_created
         raise ValueError(
@@ -376,7 +367,6 @@ def stored_key(obj: Model, pk: Any, key: Key, column: Key, owner: object) -> Any
             f"{'pk_maxlength' if automatic else 'its max_length'} to at least "
             f"{len(text)}, and migrate."
         )
-    return text
 
 
 def content_type(model: type[Model], using: str, for_concrete_model: bool) -> Any:

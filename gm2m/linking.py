@@ -47,6 +47,17 @@ class Other(NamedTuple):
     values: tuple[Any, ...]
 
 
+Keys = dict[type[Model] | None, set[Any]]
+
+
+def keys_by_model(others: Iterable[Other]) -> Keys:
+    """Return the primary keys of `others` for each of their models."""
+    keys: Keys = {}
+    for other in others:
+        keys.setdefault(other.model, set()).add(other.pk)
+    return keys
+
+
 def async_twin(method: Callable[..., Any]) -> Any:
     """Return the asynchronous form of a manager's `method`."""
 
@@ -283,17 +294,20 @@ class LinkManager(AltersData):
             and features.supports_ignore_conflicts
             and not self.instance._state.adding
         )
+        # As Django does, signals tell the models of what is linked already, too.
+        by_model: Keys = {other.model: set() for other in others}
         listeners = m2m_changed.has_listeners(self.through)
         if listeners or not ignore_conflicts:
             present = self._present(others, using)
             others = [other for other in others if other.values not in present]
         defaults = dict(resolve_callables(through_defaults or {}))
         rows = self._new_rows(others, defaults, using)
-        self._send("pre_add", others, using, raw)
+        by_model.update(keys_by_model(others))
+        self._send("pre_add", by_model, using, raw)
         self.through._default_manager.using(using).bulk_create(
             rows, ignore_conflicts=ignore_conflicts
         )
-        self._send("post_add", others, using, raw)
+        self._send("post_add", by_model, using, raw)
 
     def _new_rows(
         self, others: Sequence[Other], defaults: dict[str, Any], using: str
@@ -301,10 +315,10 @@ class LinkManager(AltersData):
         """Return rows, not saved yet, that link `others`."""
         own, through = self.own_values(using), self.through
         names, values = (*own, *self.other_names), tuple(own.values())
-        if through._meta.auto_created and not defaults:
+        _key, *fields = [field.attname for field in through._meta.concrete_fields]
+        if sorted(fields) == sorted(names) and not defaults:
             # By position, which is quicker: the key, and what makes a link.
-            _key, *fields = through._meta.concrete_fields
-            in_order = itemgetter(*(names.index(field.attname) for field in fields))
+            in_order = itemgetter(*(names.index(field) for field in fields))
             return [
                 through(None, *in_order((*values, *other.values))) for other in others
             ]
@@ -329,25 +343,19 @@ class LinkManager(AltersData):
         return present
 
     def _delete(self, others: Sequence[Other], using: str, raw: bool = False) -> None:
-        self._send("pre_remove", others, using, raw)
+        by_model = keys_by_model(others)
+        self._send("pre_remove", by_model, using, raw)
         for condition in self.conditions(others):
             self._rows(using).filter(condition).delete()
-        self._send("post_remove", others, using, raw)
+        self._send("post_remove", by_model, using, raw)
 
     def _clear(self, using: str, raw: bool = False) -> None:
         self._send_one("pre_clear", self.clear_model, None, using, raw)
         self._rows(using).delete()
         self._send_one("post_clear", self.clear_model, None, using, raw)
 
-    def _send(
-        self, action: str, others: Sequence[Other], using: str, raw: bool
-    ) -> None:
-        """Send ``m2m_changed``, once for each model among `others`."""
-        if not m2m_changed.has_listeners(self.through):
-            return
-        by_model: dict[type[Model] | None, builtins.set[Any]] = {}
-        for other in others:
-            by_model.setdefault(other.model, set()).add(other.pk)
+    def _send(self, action: str, by_model: Keys, using: str, raw: bool) -> None:
+        """Send ``m2m_changed``, once for each model."""
         for model, pks in by_model.items():
             self._send_one(action, model, pks, using, raw)
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet, FieldError
-from django.db.models import Field, Func, Model, TextField
+from django.db.models import Field, Func, Model, QuerySet, Subquery, TextField
 from django.db.models.expressions import Col
 from django.db.models.lookups import Exact, In, IsNull, Lookup
 from django.db.models.sql import Query
@@ -71,20 +71,27 @@ def native_key_sql(
     Return SQL for the key in the through row `alias`, NULL if of another model. With
     `exact`, text that is not quite a key gives NULL too, not the key next to it.
     """
-    connection = compiler.connection
     links = target_key.gm2m.links
     type_column = qualified(compiler, alias, links.content_type)
-    conditions = [f"{type_column} {is_type_of(target_key, compiler)}"]
+    guard: Any = f"{type_column} {is_type_of(target_key, compiler)}"
     value = qualified(compiler, alias, links.key_field)
     if links.key.kind is TEXT:
-        kind, text = target_key.key.kind, value
-        guard, value = kind.native_sql(text, connection)
-        if guard:
-            conditions.append(guard)
-        if exact and kind is not TEXT:
-            same = f"{kind.text_sql(value, connection)} = {text}"
-            value = f"CASE WHEN {same} THEN {value} END"
-    return f"CASE WHEN {' AND '.join(conditions)} THEN {value} END"
+        own_guard, value = from_text_sql(
+            target_key.key.kind, value, compiler.connection, exact=exact
+        )
+        guard = f"{guard} AND {own_guard}" if own_guard else guard
+    return f"CASE WHEN {guard} THEN {value} END"
+
+
+def from_text_sql(
+    kind: Kind, text: str, connection: BaseDatabaseWrapper, *, exact: bool
+) -> tuple[str | None, str]:
+    """Return a condition, and SQL for the key in `text` that works where it holds."""
+    guard, value = kind.native_sql(text, connection)
+    if exact and kind is not TEXT:
+        same = f"{kind.text_sql(value, connection)} = {text}"
+        value = f"CASE WHEN {same} THEN {value} END"
+    return guard, value
 
 
 def same_key_sql(
@@ -176,6 +183,11 @@ def select_keys(gm2m: GM2MField, query: Any) -> Any:
         query.set_values([links.content_type.attname, links.key_field.attname])
         return query
     gm2m.check_target_model(query.model)
+    if query.combinator:
+        # What its parts select are keys; theirs are compared as such.
+        combined: Any = QuerySet(query.model, query=query)
+        query = query.model._base_manager.filter(pk__in=combined).query
+        query.subquery = True
     if not query.has_select_fields:
         query.clear_select_clause()
         query.add_fields(["pk"])
@@ -205,6 +217,20 @@ class KeyText(Func):
         return text, [*params] * text.count(sql)
 
 
+class NativeKey(Func):
+    """The key that a text stands for, NULL for what is no key."""
+
+    def __init__(self, text: Any, key: Key) -> None:
+        super().__init__(text, output_field=key.field)
+        self.key = key
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> SQL:  # type: ignore[override]
+        (text,) = self.get_source_expressions()
+        column, _params = compiler.compile(text)
+        guard, value = from_text_sql(self.key.kind, column, connection, exact=True)
+        return (f"CASE WHEN {guard} THEN {value} END" if guard else value), ()
+
+
 class OfModel(Lookup):
     """Whether a row links a target of one of `models`."""
 
@@ -227,8 +253,8 @@ class OfModel(Lookup):
 
 class KeyAmong(Lookup):
     """
-    Whether the primary key is one of `keys`, which are ready for the database but for
-    the field's own preparation: Django's ``pk__in`` looks at each of them four times.
+    Whether a column is one of `keys`, which are values that its field has: Django's
+    own ``in`` looks at each of them four times.
     """
 
     lookup_name = "among"
@@ -243,7 +269,7 @@ class KeyAmong(Lookup):
         values = self.rhs
         if key.plain_type not in (int, str):
             prepare = key.field.get_db_prep_value
-            values = [prepare(value, connection, prepared=True) for value in values]
+            values = [prepare(value, connection) for value in values]
         return f"{lhs} IN ({', '.join(['%s'] * len(values))})", [*params, *values]
 
 
@@ -275,7 +301,7 @@ class LinkExact(Exact):
     def grouped(self, objs: Iterable[Any]) -> Any:
         keys: dict[type[Model], list[Any]] = {}
         for obj in objs:
-            target = self.gm2m.target_of(obj)
+            target = self.gm2m.target_of(obj, to_write=False)
             keys.setdefault(target.model, []).append(target.key)
         return tuple((model, tuple(found)) for model, found in keys.items())
 
@@ -326,6 +352,19 @@ class LinkIn(LinkExact):
         return super().as_sql(compiler, connection)
 
 
+def one_key(query: Any) -> Any:
+    """Make `query`, the value of an ``exact`` lookup, select one primary key."""
+    if not query.has_limit_one():
+        raise ValueError(
+            "The QuerySet value for an exact lookup must be limited to one result "
+            "using slicing."
+        )
+    if not query.has_select_fields:
+        query.clear_select_clause()
+        query.add_fields(["pk"])
+    return query
+
+
 class KeyLookupMixin:
     """
     A lookup on the key of one target model. Django also uses it with other columns:
@@ -362,6 +401,8 @@ class KeyExact(KeyLookupMixin, Exact):
 
     def get_prep_lookup(self) -> Any:
         target_key = self.target_key
+        if isinstance(self.rhs, Query):
+            return one_key(self.rhs)
         if self.rhs is None or hasattr(self.rhs, "resolve_expression"):
             return self.rhs
         if target_key is None:
@@ -387,6 +428,9 @@ class KeyIn(KeyLookupMixin, In):
 
     def get_prep_lookup(self) -> Any:
         target_key = self.target_key
+        if isinstance(self.rhs, Subquery):
+            # Django 5.2 hands it over as it is.
+            self.rhs = self.rhs.query
         if isinstance(self.rhs, Query):
             if target_key is None:
                 return super().get_prep_lookup()

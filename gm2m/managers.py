@@ -228,7 +228,8 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
             by_type.setdefault(type_id, []).append(key)
         type_name, key_name = self.other_names
         # In one order, so that two calls do not wait for each other.
-        for type_id, keys in sorted(by_type.items()):
+        for type_id in sorted(by_type.keys() - {None}):
+            keys = by_type[type_id]
             for start in range(0, len(keys), BATCH_SIZE):
                 batch = keys[start : start + BATCH_SIZE]
                 yield Q(KeyAmong(F(key_name), batch), **{type_name: type_id})
@@ -251,7 +252,7 @@ class ReverseManager(LinkManager):
         self.model = self.clear_model = field.model
         self.prefetch_cache_name = field.accessor_name
         self.other_names = (field.links.source.attname,)
-        self.target = field.target_of(instance)
+        self.target = field.target_of(instance, to_write=False)
 
     def __call__(self, *, manager: str) -> Any:
         superclass: Any = type(getattr(self.model, manager))
@@ -321,7 +322,8 @@ class ReverseManager(LinkManager):
         key = f"{name}__{links.key_field.name}"
         queryset = within_limits(queryset, {f"{name}__in": instances}, key)
         queryset = queryset.annotate(**{TARGET_KEY: F(key)})
-        keys = {id(obj): self.field.target_of(obj).key for obj in instances}
+        target_of = self.field.target_of
+        keys = {id(obj): target_of(obj, to_write=False).key for obj in instances}
         return (
             queryset,
             lambda source: getattr(source, TARGET_KEY),
@@ -380,6 +382,7 @@ class ReverseManager(LinkManager):
 
     def check_own(self, using: str) -> None:
         self.check_saved(self.instance)
+        self.field.target_of(self.instance)
         links, model = self.field.links, self.target.model
         check_collation(model, links.key, connections[using], self.field)
 

@@ -126,6 +126,12 @@ class GM2MQuerySet(LinksQuerySet):
         clone._target_lookups = self._target_lookups
         return clone
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> GM2MQuerySet:
+        # Of fields, Django copies even what belongs to a model.
+        memo[id(self._gm2m)] = self._gm2m
+        clone: GM2MQuerySet = super().__deepcopy__(memo)
+        return clone
+
     # Reading.
 
     def _in_order(self) -> GM2MQuerySet:
@@ -229,6 +235,8 @@ class GM2MQuerySet(LinksQuerySet):
             among = KeyAmong(F("pk"), natives[start : start + size])
             for target in queryset.filter(among):
                 targets[stored(getattr(target, pk_name))] = target
+        # The key of none: to the database, it was equal to one of them.
+        targets.pop(None, None)
         return targets
 
     def _target_queryset(self, model: type[Model]) -> Any:
@@ -261,6 +269,11 @@ class GM2MQuerySet(LinksQuerySet):
             elif isinstance(child, tuple) and child[0] in ("Model", "Model__in"):
                 name, value = child
                 models = [value] if name == "Model" else value
+                if isinstance(models, (str, type)):
+                    raise TypeError(
+                        f"{self._gm2m}: the value of Model__in must be an iterable of "
+                        f"models, not {models!r}."
+                    )
                 links = self._gm2m.links
                 child = OfModel(
                     F(links.content_type.name),
@@ -383,7 +396,8 @@ class GM2MQuerySet(LinksQuerySet):
     def get(self, *args: Any, **kwargs: Any) -> Any:
         if self._fields is not None:
             return super().get(*args, **kwargs)
-        clone: GM2MQuerySet = self.filter(*args, **kwargs)
+        is_whole = self.query.combinator and not (args or kwargs)
+        clone: GM2MQuerySet = self if is_whole else self.filter(*args, **kwargs)
         if self.query.combinator or self.query.is_sliced:
             targets = list(clone)
         else:
@@ -404,13 +418,17 @@ class GM2MQuerySet(LinksQuerySet):
         if self._fields is not None:
             return super().contains(obj)
         try:
-            target = self._gm2m.target_of(obj)
+            target = self._gm2m.target_of(obj, to_write=False)
         except (TypeError, ValueError):
             if getattr(obj, "pk", None) is None or isinstance(obj, type):
                 raise
             return False  # An object that cannot be linked.
         if self._result_cache is not None:
-            return obj in self._result_cache
+            linked_as = self._gm2m.linked_as
+            return any(
+                obj == found and linked_as(type(found)) is target.model
+                for found in self._result_cache
+            )
         return bool(self.instances_of(target.model).filter(pk=obj.pk).exists())
 
     # How targets are fetched.

@@ -9,6 +9,7 @@ what they take for the primary keys of related objects; so they are given
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,11 @@ class Reference:
     def natural_key(self) -> tuple[str, ...]:
         """
         Return the reference where XML has natural keys for all links of an object.
+        White space at the ends would be lost there.
         """
+        if self.key.split() != [self.key]:
+            key = json.dumps(self.key)
+            return (f"{self.app_label}.{self.model_name}={key}",)
         return (self.pk,)
 
 

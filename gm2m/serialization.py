@@ -8,6 +8,7 @@ is about; so it is a facade without objects, which reads references from fixture
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -52,9 +53,10 @@ class FacadeManager(models.Manager[Any]):
         Raise ``ValueError`` or ``LookupError`` for what is no link, and the model's
         ``DoesNotExist`` for a natural key that is not there (yet).
         """
-        if all(isinstance(part, str) for part in parts):
+        if all(isinstance(part, str) for part in parts[:2]):
             if len(parts) == 1:
-                return self.model(pk=self.model._meta.pk.to_python(*parts))
+                token = unquoted(*parts)
+                return self.model(pk=self.model._meta.pk.to_python(token))
             parts = (parts[:2], parts[2:])
         label, key = parts if len(parts) == 2 else (None, None)
         if not (
@@ -69,6 +71,14 @@ class FacadeManager(models.Manager[Any]):
             )
         reference = self.model.gm2m_reference(*label, key, self.db)
         return self.model(pk=reference)
+
+
+def unquoted(token: str) -> str:
+    """Return a reference as one piece of text whose key may be quoted, as in JSON."""
+    label, equals, key = token.partition("=")
+    if not equals or ":" in label:
+        return token
+    return f"{label}:{json.loads(key)}"
 
 
 def read_reference(

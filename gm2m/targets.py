@@ -6,12 +6,13 @@ with the rows that they belong to.
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, router
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.db.models.fields.files import FieldFile
 
 from .keys import Key
@@ -78,6 +79,16 @@ def below(prefix: str, ordering: Any) -> Any:
         return f"{sign}{prefix}__{name}"
     if isinstance(ordering, F):
         return F(f"{prefix}__{ordering.name}")  # type: ignore[attr-defined]
+    if isinstance(ordering, Q):
+        children: Any = [
+            (f"{prefix}__{child[0]}", child[1])
+            if isinstance(child, tuple)
+            else below(prefix, child)
+            for child in ordering.children
+        ]
+        return Q(*children, _connector=ordering.connector, _negated=ordering.negated)
+    if ordering is None:
+        return None
     ordering = ordering.copy()
     ordering.set_source_expressions(
         [below(prefix, source) for source in ordering.get_source_expressions()]
@@ -90,6 +101,7 @@ def check_annotations(names: Iterable[str], found: dict[Any, dict[Any, Model]]) 
     for targets in found.values():
         for model in {type(target) for target in targets.values()}:
             fields = {field.name for field in model._meta.get_fields()}
+            fields.update(field.attname for field in model._meta.concrete_fields)
             for name in fields.intersection(names):
                 raise ValueError(
                     f"The annotation '{name}' conflicts with a field on "
@@ -136,6 +148,10 @@ def copy_instance(obj: Model) -> Model:
         ),
     )
     twin._state.fields_cache.update(obj._state.fields_cache)
+    if peers := getattr(obj._state, "peers", None):
+        # Those with which it fetches what is missing.
+        peers.append(weakref.ref(twin))
+        twin._state.peers = peers
     for name, value in values.items():
         if name == "_prefetched_objects_cache":
             twin.__dict__[name] = dict(value)

@@ -1606,6 +1606,11 @@ class TestDatabases:
             if f"'{name}'" in error.msg
         ] == ([("gm2m.E207", "default"), ("gm2m.E207", "other")] if IS_MYSQL else [])
 
+    def test_database_that_the_field_is_not_in(self, settings):
+        settings.DATABASE_ROUTERS = ["tests.test_integrity.NothingHere"]
+        Source = source_of(GM2MField(pk_maxlength=None))
+        assert check(Source, databases=["default"]) == []
+
     def test_key_column_of_a_custom_through_is_its_own_business(self):
         Source = source_of(GM2MField(through="Link"))
         through_of(

@@ -87,6 +87,7 @@ print(result.failed, "of", result.attempted)
 """
 
 
+@pytest.mark.slow
 def test_tutorial_runs_from_top_to_bottom(project):
     """
     Blocks that begin with the name of a file are written there, sessions follow the

@@ -12,6 +12,7 @@ from django.core import checks
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection, connections, models
+from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
 from gm2m.database_checks import check_databases, check_field
@@ -29,6 +30,7 @@ from tests.app.models import (
     ProxyLover,
     Undeclared,
     User,
+    Video,
     VideoProxy,
 )
 from tests.project import MAKE_TABLES
@@ -215,11 +217,36 @@ class TestDanglingLinks:
         assert both == [gone(1, "app.opera", database="other")]
 
     @pytest.mark.django_db(databases=["default", "other"])
-    def test_targets_in_another_database(self, jack, targets, settings):
+    @pytest.mark.parametrize("router", ["OperasMadeElsewhere", "OperasReadElsewhere"])
+    def test_targets_in_another_database(self, router, jack, targets, settings):
         """They are not looked at."""
-        settings.DATABASE_ROUTERS = ["tests.test_integrity.OperasElsewhere"]
+        settings.DATABASE_ROUTERS = [f"tests.test_integrity.{router}"]
         lose(targets[1])
         assert messages() == []
+
+    @pytest.mark.django_db(databases=["default", "other"])
+    def test_read_replica(self, jack, targets, settings):
+        settings.DATABASE_ROUTERS = ["tests.test_integrity.ReadReplica"]
+        lose(targets[1])
+        assert messages() == [gone(1, "app.opera")]
+
+    def test_model_whose_table_is_missing(self, jack, targets, monkeypatch):
+        """The others are checked all the same."""
+        monkeypatch.setattr(Opera._meta, "db_table", "nowhere")
+        lose(targets[0])
+        assert messages() == [gone(1, "app.movie")]
+
+    def test_rows_of_a_proxy(self, jack, targets):
+        """By another version of the field: objects of proxies are of their model."""
+        content_type = ContentType.objects.get_for_model(
+            VideoProxy, for_concrete_model=False
+        )
+        video = Video.objects.create(title="x")
+        for key in (video.pk, 0):
+            User.preferred_videos.through.objects.create(
+                gm2m_src=jack, gm2m_ct=content_type, gm2m_pk=str(key)
+            )
+        assert messages(User, "gm2m.W303") == [gone(1, "app.videoproxy")]
 
     def test_queries(self, jack, django_assert_num_queries):
         messages()
@@ -230,11 +257,30 @@ class TestDanglingLinks:
         assert len(selects) == 4
 
 
-class OperasElsewhere:
+class OperasMadeElsewhere:
     """A router."""
 
     def allow_migrate(self, db, app_label, model_name=None, **hints):
         return None if model_name != "opera" else db == "other"
+
+
+class OperasReadElsewhere:
+    """A router."""
+
+    def db_for_read(self, model, **hints):
+        return "other" if model is Opera else None
+
+    db_for_write = db_for_read
+
+
+class ReadReplica:
+    """A router."""
+
+    def db_for_read(self, model, **hints):
+        return "other"
+
+    def db_for_write(self, model, **hints):
+        return "default"
 
 
 class NothingHere:
@@ -348,6 +394,22 @@ class TestTables:
             )
         ]
 
+    def test_index_on_an_expression(self, source):
+        model = source()
+        if not connection.features.supports_expression_indexes:
+            return
+        index = models.Index(Lower("gm2m_pk"), name="lower_keys")
+        with connection.schema_editor() as editor:
+            editor.add_index(model.things.through, index)
+        assert messages(model) == []
+
+    def test_quoted_table(self, source):
+        model = source(db_table=connection.ops.quote_name("Quoted"))
+        assert messages(model) == []
+        self.alter(model, drop_index=True)
+        (message,) = messages(model)
+        assert message.id == "gm2m.W304"
+
     def test_table_that_is_not_there(self, registry):
         from gm2m import GM2MField
 
@@ -365,6 +427,19 @@ class TestTables:
         model._meta.get_field("things").links.content_type.column = "later_id"
         assert messages(model) == []
         assert Person.objects.count() == 0
+
+    def test_content_type_that_is_gone(self, source):
+        model = source(db_constraint=False)
+        keeper = model.objects.create()
+        model.things.through.objects.create(
+            gm2m_src=keeper, gm2m_ct_id=99_999, gm2m_pk="1"
+        )
+        field = model._meta.get_field("things")
+        ((finding, links),) = gm2m_doctor.examine(field, connection)
+        assert links is None
+        assert finding.kind == "uninstalled"
+        assert finding.subject == "content type 99999"
+        assert messages(model) == []
 
     def test_database_that_the_field_is_not_in(self, source, settings):
         settings.DATABASE_ROUTERS = ["tests.test_integrity.NothingHere"]
@@ -415,6 +490,38 @@ class TestDoctor:
                 "removed": 0,
             }
         ]
+
+    def test_targets_that_cannot_be_read(self, jack, targets, monkeypatch):
+        monkeypatch.setattr(Opera._meta, "db_table", "nowhere")
+        lose(targets[0])
+        told = self.run(fix=True, status=1)
+        assert "the objects of app.opera cannot be read" in told
+        assert "Removed 1 of 1." in told
+
+    def test_table_that_is_not_there(self, jack, monkeypatch):
+        through = User.preferred_videos.through
+        monkeypatch.setattr(through._meta, "db_table", "nowhere")
+        monkeypatch.setattr(PREFERRED, "m2m_db_table", lambda: "nowhere")
+        assert self.run("app.user", status=1) == (
+            "app.User.preferred_videos: the table nowhere is missing, or not as the "
+            "models have it. Migrate.\n"
+        )
+
+    def test_links_that_others_protect(self, targets, monkeypatch):
+        playlist = Playlist.objects.create()
+        playlist.items.set(targets[:2])
+        lose(*targets[:2])
+
+        def protect(self):
+            if self.filter(object_id=str(targets[0].pk)).exists():
+                raise models.ProtectedError("Notes are kept.", set())
+            return delete(self)
+
+        delete = models.QuerySet.delete
+        monkeypatch.setattr(models.QuerySet, "delete", protect)
+        told = self.run("app.playlist", fix=True, status=1)
+        assert "  Kept 1: Notes are kept." in told
+        assert "  Removed 1 of 1." in told
 
     def test_to_declare_a_model_is_advice(self):
         Undeclared.objects.create().things.add(Person.objects.create())
@@ -601,6 +708,16 @@ Film.objects.all()._raw_delete("default")
         assert project.manage(*check) == self.NO_ISSUES
         project.manage("migrate", "--verbosity=0")
         assert "gm2m.W304" not in project.fail(*check)
+
+    def test_packages_among_the_migrations_are_none(self, project):
+        project.settings(more="SILENCED_SYSTEM_CHECKS = []\n")
+        project.models(self.MODELS.format(options="Film"))
+        project.manage("makemigrations", "library", "--verbosity=0")
+        project.write("library/migrations/parts/__init__.py", "")
+        project.manage("migrate", "--verbosity=0")
+        project.run(self.LINK)
+        said = project.fail("check", "--database=default", "--fail-level=WARNING")
+        assert "gm2m.W303" in said
 
     def test_migrations_that_are_switched_off(self, project):
         project.settings(

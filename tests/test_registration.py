@@ -957,6 +957,7 @@ def declare_sources(declared):
     return sources
 
 
+@pytest.mark.slow
 def test_readers_see_no_wrong_answer_while_relations_are_published(registry):
     """Neither for what was there before nor for what has just been published."""
     targets = declare_family()

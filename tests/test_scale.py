@@ -24,7 +24,8 @@ from django.test.utils import CaptureQueriesContext
 from .app.models import Book, Concert, Member, Movie, Opera, User, Video
 
 # To be made once: the tables are the same for all.
-pytestmark = pytest.mark.xdist_group("scale")
+# Without the second, a run of some of these tests alone would set up no database.
+pytestmark = [pytest.mark.xdist_group("scale"), pytest.mark.django_db]
 
 Link = User.preferred_videos.through
 USERS, MOVIES, OPERAS, CONCERTS = 2_000, 20_000, 20_000, 5_000

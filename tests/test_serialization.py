@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gm2m import GM2MField
+from gm2m.serializers.natural_keys import with_natural_keys
 from tests.app.models import (
     Choir,
     Concert,
@@ -1011,10 +1012,65 @@ class TestWritingNaturalKeys:
         expected = [Movie.objects.get(), Singer.objects.get()]
         assert list(Choir.objects.get().members.all()) == expected
 
-    def test_links_by_a_custom_through(self, targets):
+    @every_format
+    @pytest.mark.parametrize(
+        "code", [" a ", "a\tb", "=", "x=1", ":", '"', "app.movie:1"]
+    )
+    def test_odd_keys(self, format_name, code):
+        """Of targets without natural keys, beside others that have them."""
+        choir = Choir.objects.create()
+        objs = [Concert.objects.create(code=code), Singer.objects.create(name="Maria")]
+        choir.members.set(objs)
+        data = self.natural(format_name, [choir])
+        choir.members.clear()
+        load(format_name, data)
+        assert list(choir.members.all()) == objs
+
+    @every_format
+    def test_parts_that_are_none(self, format_name, choir, monkeypatch):
+        monkeypatch.setattr(Singer, "natural_key", lambda self: (self.name, None))
+
+        def get_by_natural_key(self, name, nothing):
+            assert nothing in (None, "None")
+            return self.get(name=name)
+
+        monkeypatch.setattr(SingerManager, "get_by_natural_key", get_by_natural_key)
+        choir.members.set(Singer.objects.all())
+        data = self.natural(format_name, [choir])
+        choir.members.clear()
+        load(format_name, data)
+        assert choir.members.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_objects_of_a_registry_of_their_own(self, registry):
+        """As in a migration, whose models cannot be pickled."""
+
+        class Chorus(models.Model):
+            members = GM2MField(related_name="+")
+
+            class Meta:
+                app_label = "app"
+
+        with connection.schema_editor() as editor:
+            editor.create_model(Chorus)
+        try:
+            chorus = Chorus.objects.create()
+            twin = with_natural_keys(chorus, Chorus._meta.get_field("members"))
+        finally:
+            with connection.schema_editor() as editor:
+                editor.delete_model(Chorus)
+        assert type(twin) is Chorus
+        assert twin == chorus
+
+    def test_unsaved_objects_with_a_custom_through(self):
+        (data,) = self.natural("python", [Playlist(name="x")])
+        assert data["fields"] == {"name": "x"}
+
+    def test_links_by_a_custom_through(self, targets, django_assert_num_queries):
         playlist = Playlist.objects.create()
         playlist.items.add(targets[0])
-        (data,) = self.natural("python", [playlist])
+        with django_assert_num_queries(0):
+            (data,) = self.natural("python", [playlist])
         assert "items" not in data["fields"]
 
 

@@ -166,16 +166,27 @@ def test_keys_are_native(user, receiver):
     assert keys("pre_remove") == expected
 
 
-def test_nothing_is_sent_when_nothing_is_added(user, movies, receiver):
+def test_nothing_is_sent_when_there_is_nothing_to_do(user, movies, receiver):
     user.preferred_videos.add()
+    user.preferred_videos.remove()
     user.preferred_videos.set([])
     assert receiver.sent == []
     user.preferred_videos.add(*movies)
     assert receiver.sent
-    user.preferred_videos.add(*movies)
     user.preferred_videos.set(movies)
-    user.preferred_videos.add(movies[0], movies[0])
     assert receiver.sent == []
+
+
+def test_what_is_linked_already_is_told_without_keys(user, movies, opera, receiver):
+    """As by Django's own field."""
+    user.preferred_videos.add(*movies)
+    assert receiver.sent
+    user.preferred_videos.add(*movies)
+    assert receiver.sent == before_and_after("add", False, (Movie, set()))
+    user.preferred_videos.add(movies[0], opera, movies[0])
+    assert receiver.sent == before_and_after(
+        "add", False, (Movie, set()), (Opera, {opera.pk})
+    )
 
 
 def test_only_what_is_new_is_told(user, movies, opera, receiver):
@@ -392,6 +403,7 @@ def test_add_from_a_target(movies, receiver):
     assert {call["sender"] for call in receiver.calls} == {Through}
     assert receiver.sent == before_and_after("add", True, (User, {ann.pk, bea.pk}))
     movie.user_set.add(ann, bea.pk, str(bea.pk))
+    assert receiver.sent == before_and_after("add", True, (User, set()))
     movie.user_set.add()
     assert receiver.sent == []
 
@@ -445,7 +457,7 @@ def test_the_same_link_from_the_other_end_is_not_new(movies, user, receiver):
     user.preferred_videos.add(movies[0])
     assert receiver.sent
     movies[0].user_set.add(user)
-    assert receiver.sent == []
+    assert receiver.sent == before_and_after("add", True, (User, set()))
 
 
 def test_a_source_that_is_known_by_another_field_than_its_key(db, receiver):
@@ -474,11 +486,12 @@ def test_a_hidden_source_that_is_linked_is_not_new(db, receiver):
     secret = Club.everything.create(name="secret", secret=True)
     secret.library.add(video)
     assert receiver.sent
+    nothing_new = before_and_after("add", True, (Club, set()))
     video.clubs.add(secret)
-    assert receiver.sent == []
+    assert receiver.sent == nothing_new
     # To set(), it is new: the manager does not see it. As in Django, nothing is added.
     video.clubs.set([secret])
-    assert receiver.sent == []
+    assert receiver.sent == nothing_new
     assert Club.library.through.objects.count() == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -52,6 +51,11 @@ class CachedReferences:
         return iter(self.references)
 
 
+def is_written(field: Any) -> bool:
+    """Return whether serializers write the links of `field` with their source."""
+    return isinstance(field, GM2MField) and field.links.is_automatic
+
+
 def can_be_read(model: type[Any]) -> bool:
     """Return whether objects of `model` are found again by their natural keys."""
     manager = model._default_manager
@@ -79,7 +83,9 @@ def with_natural_keys(obj: Any, field: GM2MField) -> Any:
         else reference
         for reference in links
     ]
-    twin = copy.copy(obj)
+    # Not copy.copy(): it would pickle the object, as its class says.
+    twin = object.__new__(type(obj))
+    vars(twin).update(vars(obj))
     entry = CachedReferences(targets, references)
     twin._prefetched_objects_cache = {**cache, field.name: entry}
     return twin
@@ -91,6 +97,6 @@ class NaturalKeysMixin:
     use_natural_foreign_keys: bool
 
     def handle_m2m_field(self, obj: Any, field: Any) -> None:
-        if self.use_natural_foreign_keys and isinstance(field, GM2MField):
+        if self.use_natural_foreign_keys and is_written(field):
             obj = with_natural_keys(obj, field)
         super().handle_m2m_field(obj, field)  # type: ignore[misc]

@@ -8,7 +8,7 @@ from django.core.serializers import xml_serializer
 from django.core.serializers.xml_serializer import Deserializer
 
 from ..fields import GM2MField
-from .natural_keys import NaturalReference, with_natural_keys
+from .natural_keys import NaturalReference, is_written, with_natural_keys
 
 __all__ = ["Deserializer", "Serializer"]
 
@@ -20,7 +20,7 @@ class Serializer(xml_serializer.Serializer):
     """
 
     def handle_m2m_field(self, obj: Any, field: Any) -> None:
-        if self.use_natural_foreign_keys and isinstance(field, GM2MField):
+        if self.use_natural_foreign_keys and is_written(field):
             obj, field = with_natural_keys(obj, field), naturalized(field)
         super().handle_m2m_field(obj, field)
 

@@ -7,28 +7,34 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
-from django.db.models import Max
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    connections,
+    router,
+    transaction,
+)
+from django.db.models import Max, ProtectedError, RestrictedError
 from django.db.models.functions import Length
 
 from ...discovery import all_fields
 from ...fields import GM2MField
 from ...integrity import (
     LinkedModel,
-    dangling_links,
-    is_declared,
+    has_columns,
     linked_models,
-    links_to,
     missing_indexes,
+    table_of,
     tables_among,
 )
 from ...keys import TEXT, Key
 
 #: As many links are deleted in one transaction.
-BATCH_SIZE = 1_000
+BATCH_SIZE = 500
 #: Keys that take this share of their column are told of.
 NEARLY = 0.9
 
@@ -36,9 +42,10 @@ NEARLY = 0.9
 @dataclass
 class Finding:
     """
-    Something that is not as it should be. `kind` is ``dangling``, ``uninstalled``,
-    ``undeclared``, ``length`` or ``index``; `subject` the model or the columns;
-    `links` how many links are to be removed, and `removed` how many have been.
+    Something that is not as it should be. `kind` is ``table``, ``index``,
+    ``uninstalled``, ``unreadable``, ``undeclared``, ``dangling`` or ``length``;
+    `subject` the table, the columns or the model; `links` how many links are to be
+    removed, and `removed` how many have been.
     """
 
     field: str
@@ -99,16 +106,16 @@ class Command(BaseCommand):
         connection = connections[options["database"]]
         self.as_text = options["format"] == "text"
         findings = []
-        for field in tables_among(chosen(options["fields"], connection), connection):
-            for finding in examine(field, connection):
+        for field in chosen(options["fields"], connection):
+            for finding, linked in examine(field, connection):
                 findings.append(finding)
                 self.tell(f"{finding.field}: {finding.message}")
-                if not (finding.links and options["fix"]):
+                if linked is None or not options["fix"]:
                     continue
                 if options["dry_run"]:
                     self.tell(f"  Would remove {finding.links}.")
                 else:
-                    self.remove(field, finding, connection.alias)
+                    self.remove(finding, linked, connection.alias)
         if not findings:
             self.tell("Nothing found.")
         if not self.as_text:
@@ -121,19 +128,22 @@ class Command(BaseCommand):
         if self.as_text:
             self.stdout.write(line)
 
-    def remove(self, field: GM2MField, finding: Finding, using: str) -> None:
+    def remove(self, finding: Finding, linked: LinkedModel, using: str) -> None:
         """Remove the links that `finding` is about, batch by batch."""
-        model = field.model._meta.apps.get_model(finding.subject)
-        links: Any = dangling_links(field, model, using)
-        label = field.remote_field.through._meta.label
+        links: Any = linked.dangling_links(using)
+        label = links.model._meta.label
         last = None
         while pks := batch(links, last):
             # The condition once more: a target may have come back.
-            with transaction.atomic(using):
-                _total, by_model = links.filter(pk__in=pks).delete()
-            finding.removed += by_model.get(label, 0)
+            try:
+                with transaction.atomic(using):
+                    _total, by_model = links.filter(pk__in=pks).delete()
+            except (ProtectedError, RestrictedError) as error:
+                self.tell(f"  Kept {len(pks)}: {error.args[0]}")
+            else:
+                finding.removed += by_model.get(label, 0)
+                self.tell(f"  Removed {finding.removed} of {finding.links}.")
             last = pks[-1]
-            self.tell(f"  Removed {finding.removed} of {finding.links}.")
 
 
 def chosen(labels: Iterable[str], connection: Any) -> list[GM2MField]:
@@ -163,70 +173,73 @@ def batch(links: Any, last: Any) -> list[Any]:
     return list(links.order_by("pk").values_list("pk", flat=True)[:BATCH_SIZE])
 
 
-def examine(field: GM2MField, connection: Any) -> Iterator[Finding]:
-    """Yield what is wrong with the links of `field`, reading no row into memory."""
+Findings = Iterator[tuple[Finding, LinkedModel | None]]
+
+
+def examine(field: GM2MField, connection: Any) -> Findings:
+    """
+    Yield what is wrong with the links of `field`, and those that can be removed. No
+    row is read into memory.
+    """
+    name, table = str(field), table_of(field, connection)
+    if not tables_among([field], connection) or not has_columns(field, connection):
+        message = f"the table {table} is missing, or not as the models have it."
+        yield Finding(name, "table", table, f"{message} Migrate."), None
+        return
     for linked in linked_models([field], connection):
         if linked.model is None:
-            yield Finding(
-                str(field),
-                "uninstalled",
-                linked.label,
+            message = (
                 f"links to objects of {linked.label}, which is not installed or cannot "
-                "be linked. Nobody sees them; they are kept in case it comes back.",
+                "be linked. Nobody sees them; they are kept in case it comes back."
             )
+            yield Finding(name, "uninstalled", linked.label, message), None
         else:
-            yield from examine_model(field, linked, connection.alias)
+            yield from examine_model(linked, connection.alias)
     if not field.links.is_automatic:
         return
     for columns, unique in missing_indexes(field, connection):
         what = "unique constraint" if unique else "index"
         message = f"the table has no {what} on the columns {columns}."
-        yield Finding(str(field), "index", columns, message)
+        yield Finding(name, "index", columns, message), None
 
 
-def examine_model(
-    field: GM2MField, linked: LinkedModel, using: str
-) -> Iterator[Finding]:
+def examine_model(linked: LinkedModel, using: str) -> Findings:
     """Yield what is wrong with the links to one model."""
-    model: Any = linked.model
-    if not is_declared(field, model):
-        yield Finding(
-            str(field),
-            "undeclared",
-            linked.label,
-            f"links to objects of {linked.label}, which is not declared. Name the "
-            "model in the field: a process that has not met a link to it has no "
-            "reverse relation, and does not cascade.",
+    name, label = str(linked.field), linked.label
+    if not linked.is_declared:
+        message = (
+            f"links to objects of {label}, which is not declared. Name the model in "
+            "the field: a process that has not met a link to it has no reverse "
+            "relation, and does not cascade."
         )
-    links = dangling_links(field, model, using)
-    if links is not None and (count := links.count()):
-        yield Finding(
-            str(field),
-            "dangling",
-            linked.label,
-            f"links to objects of {linked.label} that are gone: {count}.",
-            links=count,
+        yield Finding(name, "undeclared", label, message), None
+    try:
+        with transaction.atomic(using):
+            kept = linked.is_kept_in(using)
+            count = linked.dangling_links(using).count() if kept else 0
+    except DatabaseError as error:
+        message = f"the objects of {label} cannot be read: {error}"
+        yield Finding(name, "unreadable", label, message), None
+    else:
+        if count:
+            message = f"links to objects of {label} that are gone: {count}."
+            yield Finding(name, "dangling", label, message, links=count), linked
+    longest, limit = longest_key(linked, using)
+    if longest >= NEARLY * limit:
+        message = (
+            f"the longest key of {label} has {longest} characters, of {limit} that the "
+            "key column holds. Longer ones are refused."
         )
-    yield from examine_length(field, linked, using)
+        yield Finding(name, "length", label, message), None
 
 
-def examine_length(
-    field: GM2MField, linked: LinkedModel, using: str
-) -> Iterator[Finding]:
-    """Yield whether a key of one model takes nearly all of the key column."""
+def longest_key(linked: LinkedModel, using: str) -> tuple[int, float]:
+    """Return the length of the longest key, and what the key column holds."""
     model: Any = linked.model
-    kind, column = Key(model._meta.pk).kind, field.links.key
+    kind, column = Key(model._meta.pk).kind, linked.field.links.key
     limit = column.field.max_length
     if column.kind is not TEXT or limit is None or kind.has_one_length:
-        return
-    longest = links_to(field, model, using).aggregate(
-        longest=Max(Length(field.links.key_field.name))
-    )["longest"]
-    if longest and longest >= NEARLY * limit:
-        yield Finding(
-            str(field),
-            "length",
-            linked.label,
-            f"the longest key of {linked.label} has {longest} characters, of {limit} "
-            "that the key column holds. Longer ones are refused.",
-        )
+        return 0, inf
+    length = Max(Length(column.field.name))
+    longest = linked.links(using).aggregate(longest=length)["longest"]
+    return longest or 0, limit
