@@ -1606,6 +1606,11 @@ class TestDatabases:
             if f"'{name}'" in error.msg
         ] == ([("gm2m.E207", "default"), ("gm2m.E207", "other")] if IS_MYSQL else [])
 
+    def test_model_that_is_not_installed(self):
+        Source = source_of(GM2MField("Nowhere"))
+        messages = check(Source, databases=["default"])
+        assert [message.id for message in messages] == ["fields.E300"]
+
     def test_database_that_the_field_is_not_in(self, settings):
         settings.DATABASE_ROUTERS = ["tests.test_integrity.NothingHere"]
         Source = source_of(GM2MField(pk_maxlength=None))

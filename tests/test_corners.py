@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.models import Group
+from django.contrib.auth.models import User as Account
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.contenttypes.prefetch import GenericPrefetch
@@ -14,7 +16,9 @@ from django.db import (
     connection,
     models,
 )
-from django.db.models import F, FilteredRelation, OrderBy, Prefetch, Q
+from django.db.models import F, FilteredRelation, OrderBy, Prefetch, Q, Window
+from django.db.models.functions import RowNumber
+from django.test.utils import CaptureQueriesContext
 
 from gm2m import GM2MField, discovery, linking
 from gm2m.deletion import gm2m_field_of
@@ -29,6 +33,7 @@ from .app.models import (
     Playlist,
     PlaylistItem,
     Tagged,
+    Undeclared,
     User,
     Video,
 )
@@ -185,13 +190,14 @@ def test_links_are_counted_by_their_sources_without_foreign_keys(user, monkeypat
     assert film.user_set.exists()
 
 
-def test_discovery_passes_over_tables_of_another_version(monkeypatch):
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_discovery_passes_over_tables_of_another_version(autocommit, monkeypatch):
     class Connection:
         alias = "elsewhere"
         rolled_back = 0
 
         def get_autocommit(self):
-            return False
+            return autocommit
 
         def rollback(self):
             self.rolled_back += 1
@@ -204,7 +210,7 @@ def test_discovery_passes_over_tables_of_another_version(monkeypatch):
     other = Connection()
     discovery.discover(other)
     discovery.discover(other)
-    assert other.rolled_back == 1
+    assert other.rolled_back == (0 if autocommit else 1)
     discovery.done.discard("elsewhere")
 
 
@@ -292,3 +298,30 @@ def test_other_databases_are_not_supported():
     oracle = SimpleNamespace(vendor="oracle")
     with pytest.raises(NotSupportedError, match="use PostgreSQL, MariaDB, MySQL or"):
         KINDS["IntegerField"].text_sql("x", oracle)
+
+
+def test_policy_of_a_source_with_several_fields():
+    source_key = Undeclared.others.through._meta.get_field("gm2m_src")
+    assert gm2m_field_of(source_key) is Undeclared._meta.get_field("others")
+
+
+@pytest.mark.django_db
+def test_prefetching_on_through_a_relation_whose_cache_has_another_name():
+    """Django keeps what is prefetched for ``user_set`` as ``user``."""
+    group = Group.objects.create(name="critics")
+    account = Account.objects.create(username="jack")
+    account.groups.add(group)
+    Undeclared.objects.create().things.add(group)
+    lookup = "things__user_set__groups"
+    (holder,) = Undeclared.objects.prefetch_related(lookup)
+    with CaptureQueriesContext(connection) as queries:
+        (found,) = holder.things.all()
+        (user,) = found.user_set.all()
+        assert list(user.groups.all()) == [group]
+    assert len(queries) == 0
+
+
+def test_ordering_by_an_expression_with_parts_that_are_not_there():
+    window = below("links", Window(RowNumber(), order_by=F("position").desc()))
+    assert window.partition_by is None
+    assert "links__position" in repr(window)

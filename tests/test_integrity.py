@@ -722,6 +722,16 @@ Film.objects.all()._raw_delete("default")
         said = project.fail("check", "--database=default", "--fail-level=WARNING")
         assert "gm2m.W303" in said
 
+    def test_folder_that_is_no_package(self, project):
+        """To Django, its app has no migrations."""
+        project.settings(more="SILENCED_SYSTEM_CHECKS = []\n")
+        project.models(self.MODELS.format(options="Film"))
+        project.run(MAKE_TABLES)
+        project.run(self.LINK)
+        project.write("library/migrations/0001_initial.py", "")
+        said = project.fail("check", "--database=default", "--fail-level=WARNING")
+        assert "gm2m.W303" in said
+
     def test_migrations_that_are_switched_off(self, project):
         project.settings(
             more='SILENCED_SYSTEM_CHECKS = []\nMIGRATION_MODULES = {"library": None}\n'

@@ -370,3 +370,40 @@ class TestThroughModels:
         cupboard = Cupboard.objects.create()
         cupboard.things.add(movie)
         assert list(cupboard.things.values_list("number", flat=True)) == [3]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_defaults_by_a_property(self, tables):
+        """As ``Model()`` takes them."""
+
+        class Reel(models.Model):
+            class Meta:
+                app_label = "app"
+
+        class Cupboard(models.Model):
+            things = GM2MField(Reel, through="Place")
+
+            class Meta:
+                app_label = "app"
+
+        class Place(models.Model):
+            cupboard = models.ForeignKey(Cupboard, models.CASCADE)
+            kind = models.ForeignKey(ContentType, models.CASCADE)
+            key = models.CharField(max_length=16)
+            thing = GenericForeignKey("kind", "key")
+            metres = models.IntegerField()
+
+            class Meta:
+                app_label = "app"
+
+            @property
+            def feet(self):
+                return self.metres * 3
+
+            @feet.setter
+            def feet(self, value):
+                self.metres = value // 3
+
+        tables(Reel, Cupboard, Place)
+        cupboard = Cupboard.objects.create()
+        cupboard.things.add(Reel.objects.create(), through_defaults={"feet": 9})
+        assert Place.objects.get().metres == 3
