@@ -189,7 +189,7 @@ class TestKeyThatIsTooLong:
 
     def test_reading(self, long):
         holder = Undeclared.objects.create()
-        Undeclared.things.add_relation(Opera)
+        Undeclared._meta.get_field("things").relate(Opera)
         assert list(long.thing_holders.all()) == []
         assert long.thing_holders.count() == 0
         assert list(Undeclared.objects.filter(things=long)) == []
@@ -199,7 +199,7 @@ class TestKeyThatIsTooLong:
 
     @pytest.mark.parametrize("method", ["add", "set"])
     def test_writing(self, method, long):
-        Undeclared.things.add_relation(Opera)
+        Undeclared._meta.get_field("things").relate(Opera)
         holder = Undeclared.objects.create()
         with pytest.raises(ValueError, match="longer than the 16 characters"):
             getattr(long.thing_holders, method)(
@@ -358,17 +358,21 @@ class TestThroughModels:
         playlist.items.create(Movie, title="Cube")
 
     @pytest.mark.django_db(transaction=True)
-    def test_automatic_with_another_column(self, tables, movie):
+    def test_automatic_with_another_column(self, tables):
+        class Reel(models.Model):
+            class Meta:
+                app_label = "app"
+
         class Cupboard(models.Model):
-            things = GM2MField(Movie, related_name="+")
+            things = GM2MField(Reel)
 
             class Meta:
                 app_label = "app"
 
         Cupboard.things.through.add_to_class("number", models.IntegerField(default=3))
-        tables(Cupboard)
+        tables(Reel, Cupboard)
         cupboard = Cupboard.objects.create()
-        cupboard.things.add(movie)
+        cupboard.things.add(Reel.objects.create())
         assert list(cupboard.things.values_list("number", flat=True)) == [3]
 
     @pytest.mark.django_db(transaction=True)

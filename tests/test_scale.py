@@ -614,6 +614,9 @@ class TestManyObjects:
             [
                 *[("pre_add", half)] * 2,
                 *[("post_add", half)] * 2,
+                # All were there already.
+                *[("pre_add", 0)] * 2,
+                *[("post_add", 0)] * 2,
                 *[("pre_remove", half - 1)] * 2,
                 *[("post_remove", half - 1)] * 2,
             ]
