@@ -28,8 +28,10 @@ from tests.app.models import (
     PlaylistItem,
     Premiere,
     ProxyLover,
+    Shelf,
     Undeclared,
     User,
+    Vault,
     Video,
     VideoProxy,
 )
@@ -205,6 +207,19 @@ class TestDanglingLinks:
         lose(targets[1])
         field = Playlist._meta.get_field("items")
         assert messages(Playlist, "gm2m.W303") == [gone(1, "app.opera", field)]
+
+    def test_key_columns_that_are_no_text(self, targets):
+        kept = [Video.objects.create(title="x"), Opera.objects.create(title="x")]
+        shelf, vault = Shelf.objects.create(), Vault.objects.create()
+        shelf.videos.set([kept[0], video := Video.objects.create(title="y")])
+        vault.works.set([kept[1], targets[1]])
+        lose(video, targets[1])
+        for source, name, label in (
+            (Shelf, "videos", "app.video"),
+            (Vault, "works", "app.opera"),
+        ):
+            field = source._meta.get_field(name)
+            assert messages(source, "gm2m.W303") == [gone(1, label, field)]
 
     @pytest.mark.django_db(databases=["default", "other"])
     def test_each_database_for_itself(self, jack, targets):

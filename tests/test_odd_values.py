@@ -16,6 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from gm2m import GM2MField
 from tests.app.models import (
     Concert,
+    Measure,
     Movie,
     Opera,
     Person,
@@ -281,6 +282,11 @@ class TestQuerysetsAsValues:
 
 
 class TestMixedQuerysets:
+    def test_object_that_cannot_be_linked_is_not_contained(self, user, movie):
+        user.preferred_videos.add(movie)
+        measure = Measure.objects.create(value=movie.pk)
+        assert not user.preferred_videos.contains(measure)
+
     def test_annotation_that_would_take_the_place_of_a_column(self, user, movie):
         user.preferred_videos.add(movie)
         annotated = user.preferred_videos.annotate(director_id=Value(99))
