@@ -102,7 +102,7 @@ def matrix(session: nox.Session, django: str, database: str) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Combine what the matrix measured; less than all of the code fails."""
+    """Combine what the matrix measured; less than agreed fails."""
     session.install(*group("tests"))
     session.run("coverage", "combine", "--keep", "--quiet")
     session.run("coverage", "report")

@@ -12,12 +12,11 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core import checks
-from django.db import DatabaseError, connections, router, transaction
+from django.db import DatabaseError, connections, router
 
 from .discovery import all_fields
 from .fields import GM2MField
 from .integrity import (
-    LinkedModel,
     has_columns,
     has_migrations_to_come,
     linked_models,
@@ -34,28 +33,38 @@ def check_databases(
 ) -> list[checks.CheckMessage]:
     """Return what is wrong with the tables of all fields, or of those of some apps."""
     labels = None if app_configs is None else {app.label for app in app_configs}
-    return [
-        message
+    fields = [
+        field
         for field in all_fields()
         if labels is None or field.model._meta.app_label in labels
+    ]
+    return [
+        message
         for alias in databases or ()
-        for message in check_field(field, connections[alias])
+        for message in check_fields(fields, connections[alias])
     ]
 
 
-def check_field(field: GM2MField, connection: Any) -> list[checks.CheckMessage]:
+def check_fields(
+    fields: Iterable[GM2MField], connection: Any
+) -> Iterator[checks.CheckMessage]:
     """
-    Return what is wrong with the table of `field` and its rows, unless they are about
-    to be migrated: Django checks a database just before.
+    Yield what is wrong with the tables of `fields` and their rows, unless they are
+    about to be migrated: Django checks a database just before.
     """
-    if (
-        not router.allow_migrate_model(connection.alias, field.remote_field.through)
-        or has_migrations_to_come(field, connection)
-        or not tables_among([field], connection)
-        or not has_columns(field, connection)
-    ):
-        return []
-    return [*check_table(field, connection), *check_rows(field, connection)]
+    here = [
+        field
+        for field in fields
+        if router.allow_migrate_model(connection.alias, field.remote_field.through)
+    ]
+    to_come: dict[str, bool] = {}
+    for field in tables_among(here, connection):
+        label = field.remote_field.through._meta.app_label
+        if label not in to_come:
+            to_come[label] = has_migrations_to_come(label, connection)
+        if not to_come[label] and has_columns(field, connection):
+            yield from check_table(field, connection)
+            yield from check_rows(field, connection)
 
 
 def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:
@@ -73,7 +82,11 @@ def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessag
                 obj=field,
                 id="gm2m.W302",
             )
-        if count := count_dangling(linked, alias):
+        try:
+            count = linked.count_dangling(alias)
+        except DatabaseError:
+            count = 0  # What cannot be read is not known to be gone.
+        if count:
             yield checks.Warning(
                 f"{field} has links in the database '{alias}' to objects of "
                 f"'{linked.label}' that are gone: {count}.",
@@ -82,18 +95,6 @@ def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessag
                 obj=field,
                 id="gm2m.W303",
             )
-
-
-def count_dangling(linked: LinkedModel, using: str) -> int:
-    """Return how many targets are gone, none if the database does not have them."""
-    if not linked.is_kept_in(using):
-        return 0
-    try:
-        with transaction.atomic(using):
-            return linked.dangling_links(using).count()
-    except DatabaseError:
-        # The table of the targets is not there, or not as the model has it.
-        return 0
 
 
 def check_table(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessage]:

@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import router
+from django.db import router, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, Model, OuterRef, QuerySet
@@ -53,6 +53,16 @@ class LinkedModel(NamedTuple):
         targets = model._base_manager.using(using).filter(pk=pk)
         return self.links(using).filter(~Exists(targets))
 
+    def count_dangling(self, using: str) -> int:
+        """
+        Return how many targets are gone, none if the database is not to have them.
+        Raise ``DatabaseError`` if it has no such table, or another one.
+        """
+        if not self.is_kept_in(using):
+            return 0
+        with transaction.atomic(using):
+            return self.dangling_links(using).count()
+
     def is_kept_in(self, using: str) -> bool:
         """Return whether the targets are in the database, as far as routers say."""
         model: Any = self.model
@@ -67,17 +77,15 @@ class LinkedModel(NamedTuple):
     def is_declared(self) -> bool:
         """Whether a process knows the relation from its start, without links."""
         model: Any = self.model
+        related: Any = self.field.get_related_models()
         return any(
             model is declared
-            or (issubclass(model, concrete_model(declared)) and not model._meta.proxy)
-            for declared in self.field.get_related_models()
+            or (
+                issubclass(model, declared._meta.concrete_model)
+                and not model._meta.proxy
+            )
+            for declared in related
         )
-
-
-def concrete_model(model: type[Model]) -> type[Any]:
-    """Return the model whose table objects of `model` are in."""
-    concrete: Any = model._meta.concrete_model
-    return concrete  # type: ignore[no-any-return]
 
 
 def table_of(field: GM2MField, connection: Any) -> str:
@@ -96,12 +104,11 @@ def tables_among(fields: Sequence[GM2MField], connection: Any) -> list[GM2MField
     return [field for field in fields if table_of(field, connection) in tables]
 
 
-def has_migrations_to_come(field: GM2MField, connection: Any) -> bool:
+def has_migrations_to_come(app_label: str, connection: Any) -> bool:
     """
-    Return whether the app of the table has migrations of which the database knows
-    nothing. What was never migrated has its tables from elsewhere. Two queries.
+    Return whether the app has migrations of which the database knows nothing. What was
+    never migrated has its tables from elsewhere. Two queries.
     """
-    app_label = field.remote_field.through._meta.app_label
     name, _explicit = MigrationLoader.migrations_module(app_label)
     recorder = MigrationRecorder(connection)
     if name is None or not recorder.has_table():

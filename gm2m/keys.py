@@ -250,19 +250,16 @@ class Key:
         """
         Return the key whose text form is `text`; ``ValueError`` if no key has it.
         """
-        if self.kind is None:
-            raise ValueError(f"{text!r} is a key that cannot be linked")
-        value = self.kind.native(text)
-        if str(value) != text:
-            raise ValueError(f"{text!r} is not how a key is written")
-        if hasattr(self.field, "from_db_value"):
-            value = self.field.from_db_value(value, None, connection)
-        return value
+        for value, _text in self.natives([text], connection):
+            return value
+        raise ValueError(f"{text!r} is no key that can be linked")
 
     def natives(
         self, texts: Iterable[str], connection: BaseDatabaseWrapper
     ) -> Iterator[tuple[Any, str]]:
         """Yield the keys that `texts` stand for, each with its text; others not."""
+        if self.kind is None:
+            return
         native, convert = self.kind.native, getattr(self.field, "from_db_value", None)
         for text in texts:
             try:

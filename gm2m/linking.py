@@ -50,14 +50,6 @@ class Other(NamedTuple):
 Keys = dict[type[Model] | None, set[Any]]
 
 
-def keys_by_model(others: Iterable[Other]) -> Keys:
-    """Return the primary keys of `others` for each of their models."""
-    keys: Keys = {}
-    for other in others:
-        keys.setdefault(other.model, set()).add(other.pk)
-    return keys
-
-
 def async_twin(method: Callable[..., Any]) -> Any:
     """Return the asynchronous form of a manager's `method`."""
 
@@ -294,15 +286,14 @@ class LinkManager(AltersData):
             and features.supports_ignore_conflicts
             and not self.instance._state.adding
         )
-        # As Django does, signals tell the models of what is linked already, too.
-        by_model: Keys = {other.model: set() for other in others}
-        listeners = m2m_changed.has_listeners(self.through)
-        if listeners or not ignore_conflicts:
+        given = others
+        if m2m_changed.has_listeners(self.through) or not ignore_conflicts:
             present = self._present(others, using)
             others = [other for other in others if other.values not in present]
         defaults = dict(resolve_callables(through_defaults or {}))
         rows = self._new_rows(others, defaults, using)
-        by_model.update(keys_by_model(others))
+        # As Django does, signals tell the models of what is linked already, too.
+        by_model = self._keys_by_model(others, given)
         self._send("pre_add", by_model, using, raw)
         self.through._default_manager.using(using).bulk_create(
             rows, ignore_conflicts=ignore_conflicts
@@ -343,7 +334,7 @@ class LinkManager(AltersData):
         return present
 
     def _delete(self, others: Sequence[Other], using: str, raw: bool = False) -> None:
-        by_model = keys_by_model(others)
+        by_model = self._keys_by_model(others, others)
         self._send("pre_remove", by_model, using, raw)
         for condition in self.conditions(others):
             self._rows(using).filter(condition).delete()
@@ -353,6 +344,18 @@ class LinkManager(AltersData):
         self._send_one("pre_clear", self.clear_model, None, using, raw)
         self._rows(using).delete()
         self._send_one("post_clear", self.clear_model, None, using, raw)
+
+    def _keys_by_model(self, others: Sequence[Other], given: Sequence[Other]) -> Keys:
+        """
+        Return what signals tell: the primary keys of `others` for each model among
+        those that were `given`. Nothing, if nobody listens.
+        """
+        if not m2m_changed.has_listeners(self.through):
+            return {}
+        keys: Keys = {other.model: set() for other in given}
+        for other in others:
+            keys[other.model].add(other.pk)
+        return keys
 
     def _send(self, action: str, by_model: Keys, using: str, raw: bool) -> None:
         """Send ``m2m_changed``, once for each model."""

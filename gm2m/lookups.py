@@ -188,9 +188,7 @@ def select_keys(gm2m: GM2MField, query: Any) -> Any:
         combined: Any = QuerySet(query.model, query=query)
         query = query.model._base_manager.filter(pk__in=combined).query
         query.subquery = True
-    if not query.has_select_fields:
-        query.clear_select_clause()
-        query.add_fields(["pk"])
+    select_pk_by_default(query)
     if len(query.select) != 1 or query.annotation_select:
         raise ValueError(
             f"{gm2m}: the queryset in an 'in' lookup must select one field, the "
@@ -359,10 +357,15 @@ def one_key(query: Any) -> Any:
             "The QuerySet value for an exact lookup must be limited to one result "
             "using slicing."
         )
+    select_pk_by_default(query)
+    return query
+
+
+def select_pk_by_default(query: Any) -> None:
+    """Make `query` select the primary key, unless it says what to select."""
     if not query.has_select_fields:
         query.clear_select_clause()
         query.add_fields(["pk"])
-    return query
 
 
 class KeyLookupMixin:

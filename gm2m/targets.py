@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, router
@@ -64,11 +63,9 @@ def instances_by_key(
     rows = field.remote_field.through._base_manager.using(using).filter(
         **condition, **{links.content_type.attname: found.pk}
     )
-    natives = []
-    for value in rows.values_list(links.key_field.attname, flat=True):
-        # What is no key of the model links nothing.
-        with suppress(ValueError):
-            natives.append(key.native(str(value), connections[queryset.db]))
+    values = map(str, rows.values_list(links.key_field.attname, flat=True))
+    # What is no key of the model links nothing.
+    natives = [native for native, _ in key.natives(values, connections[queryset.db])]
     return queryset.filter(pk__in=natives)
 
 

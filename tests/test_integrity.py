@@ -15,7 +15,7 @@ from django.db import connection, connections, models
 from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
-from gm2m.database_checks import check_databases, check_field
+from gm2m.database_checks import check_databases, check_fields
 from gm2m.management.commands import gm2m_doctor
 from tests.app.models import (
     Concert,
@@ -47,9 +47,8 @@ def messages(model=User, *ids, databases=("default",)):
     """Return what the checks of databases say of the fields of `model`."""
     return [
         message
-        for field in model._meta.local_many_to_many
         for alias in databases
-        for message in check_field(field, connections[alias])
+        for message in check_fields(model._meta.local_many_to_many, connections[alias])
         if not ids or message.id in ids
     ]
 

@@ -214,9 +214,7 @@ def examine_model(linked: LinkedModel, using: str) -> Findings:
         )
         yield Finding(name, "undeclared", label, message), None
     try:
-        with transaction.atomic(using):
-            kept = linked.is_kept_in(using)
-            count = linked.dangling_links(using).count() if kept else 0
+        count = linked.count_dangling(using)
     except DatabaseError as error:
         message = f"the objects of {label} cannot be read: {error}"
         yield Finding(name, "unreadable", label, message), None
