@@ -94,8 +94,8 @@ def matrix(session: nox.Session, django: str, database: str) -> None:
     try:
         session.run(*pytest, *args, env=env)
     except nox.command.CommandFailed:
-        # What failed fails alone as well, or depends on other tests: that is told above,
-        # and to be mended, but not the library's fault.
+        # What failed fails alone as well, or depends on other tests: that is told
+        # above, and to be mended, but not the library's fault.
         session.run(*pytest, "--last-failed", *session.posargs, env=env)
     if measured:
         session.run("coverage", "combine", "--quiet", env=env)
