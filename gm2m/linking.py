@@ -21,10 +21,12 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import FieldDoesNotExist
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import Model, Q, QuerySet
+from django.db.models.constants import OnConflict
 from django.db.models.signals import m2m_changed
 from django.db.models.utils import AltersData, resolve_callables
 
 from .query import BATCH_SIZE
+from .through import AutomaticRow
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -291,34 +293,42 @@ class LinkManager(AltersData):
             present = self._present(others, using)
             others = [other for other in others if other.values not in present]
         defaults = dict(resolve_callables(through_defaults or {}))
-        rows = self._new_rows(others, defaults, using)
         # As Django does, signals tell the models of what is linked already, too.
         by_model = self._keys_by_model(others, given)
         self._send("pre_add", by_model, using, raw)
-        self.through._default_manager.using(using).bulk_create(
-            rows, ignore_conflicts=ignore_conflicts
-        )
+        self._insert_rows(others, defaults, using, ignore_conflicts)
         self._send("post_add", by_model, using, raw)
 
-    def _new_rows(
-        self, others: Sequence[Other], defaults: dict[str, Any], using: str
-    ) -> list[Model]:
-        """Return rows, not saved yet, that link `others`."""
-        own, through = self.own_values(using), self.through
+    def _insert_rows(
+        self,
+        others: Sequence[Other],
+        defaults: dict[str, Any],
+        using: str,
+        ignore_conflicts: bool,
+    ) -> None:
+        """Insert rows that link `others`, in their order."""
+        own, rows = self.own_values(using), self.through._default_manager.using(using)
         names, values = (*own, *self.other_names), tuple(own.values())
-        _key, *fields = [field.attname for field in through._meta.concrete_fields]
-        if sorted(fields) == sorted(names) and not defaults:
-            # By position, which is quicker: the key, and what makes a link.
-            in_order = itemgetter(*(names.index(field) for field in fields))
-            return [
-                through(None, *in_order((*values, *other.values))) for other in others
-            ]
-        return [
-            through(
-                **defaults, **dict(zip(names, (*values, *other.values), strict=True))
+        _key, *fields = self.through._meta.concrete_fields
+        columns = {field.attname: field for field in fields}
+        is_plain = columns.keys() == {*AutomaticRow._fields} and not defaults
+        if is_plain and ignore_conflicts:
+            # Django's bulk_create() without instances that nobody would see.
+            in_order = itemgetter(*map(names.index, AutomaticRow._fields))
+            rows._batched_insert(  # type: ignore[attr-defined]
+                [AutomaticRow(*in_order((*values, *other.values))) for other in others],
+                [columns[name] for name in AutomaticRow._fields],
+                batch_size=None,
+                on_conflict=OnConflict.IGNORE,
             )
-            for other in others
-        ]
+            return
+        links = (
+            dict(zip(names, (*values, *other.values), strict=True)) for other in others
+        )
+        rows.bulk_create(
+            [self.through(**defaults, **link) for link in links],
+            ignore_conflicts=ignore_conflicts,
+        )
 
     def _present(
         self, others: Sequence[Other], using: str

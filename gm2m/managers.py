@@ -20,7 +20,7 @@ from .lookups import KeyAmong
 from .query import BATCH_SIZE, GM2MQuerySet
 from .references import CachedTargets, Reference
 from .target_lists import PrefetchedTargets
-from .targets import instances_of
+from .targets import fetch_like, instances_of
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -65,8 +65,7 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
             using=self._db,
             hints={**self._hints, "instance": self.instance},
         )
-        if hasattr(self.instance._state, "fetch_mode"):
-            queryset._fetch_mode = self.instance._state.fetch_mode
+        fetch_like(queryset, self.instance)
         return queryset.filter(**{self.field.links.source.name: self.related_val})
 
     def get_queryset(self) -> Any:
@@ -271,8 +270,7 @@ class ReverseManager(LinkManager):
         queryset._add_hints(instance=self.instance)  # type: ignore[attr-defined]
         if self._db:
             queryset = queryset.using(self._db)
-        if hasattr(self.instance._state, "fetch_mode"):
-            queryset._fetch_mode = self.instance._state.fetch_mode  # type: ignore[attr-defined]
+        fetch_like(queryset, self.instance)
         sticky = queryset._next_is_sticky()  # type: ignore[attr-defined]
         return sticky.filter(**{self.field.name: self.instance})  # type: ignore[no-any-return]
 

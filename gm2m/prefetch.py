@@ -13,7 +13,7 @@ from django.db.models import Model
 from .managers import ForwardManager
 from .query import BATCH_SIZE, GM2MQuerySet
 from .target_lists import PrefetchedTargets
-from .targets import pairs
+from .targets import fetch_like, pairs
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -34,8 +34,7 @@ def prefetch_targets(
     """
     source = field.links.source
     targets = GM2MQuerySet.for_field(field, hints={"instance": instances[0]})
-    if hasattr(instances[0]._state, "fetch_mode"):
-        targets._fetch_mode = instances[0]._state.fetch_mode
+    fetch_like(targets, instances[0])
     only: Any = None
     limits = slice(None)
     if querysets:

@@ -23,7 +23,7 @@ from .keys import TEXT, Key, model_of_content_type
 from .lookups import KeyAmong, OfModel
 from .references import Reference, references
 from .target_lists import prefetch_mixed
-from .targets import check_annotations, instances_of, pairs
+from .targets import HAS_FETCH_MODES, check_annotations, instances_of, pairs
 from .unsupported import LinksQuerySet
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class GM2MQuerySet(LinksQuerySet):
         else:
             manager = model._default_manager.db_manager(using, hints=self._hints)
             queryset = manager.get_queryset()
-        if hasattr(queryset, "fetch_mode"):
+        if HAS_FETCH_MODES:
             queryset = queryset.fetch_mode(self._fetch_mode)
         return queryset
 

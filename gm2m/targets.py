@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import django
 from django.db import connections, router
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.fields.files import FieldFile
@@ -19,8 +20,9 @@ from .keys import Key
 if TYPE_CHECKING:
     from .fields import GM2MField
 
+HAS_FETCH_MODES = django.VERSION >= (6, 1)
 #: Types whose values need no copy.
-ATOMIC = (str, int, float, bool, bytes, type(None))
+ATOMIC = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 def instances_of(
@@ -113,18 +115,21 @@ def pairs(
     Yield each of `rows` with its target among those `found`, leaving out rows whose
     target is gone. No two rows share an object.
     """
-    used: set[tuple[Any, ...]] | None = None
-    if sum(map(len, found.values())) < len(rows):
-        used = set()
+    unused = {type_id: dict(targets) for type_id, targets in found.items()}
     for row in rows:
-        target = found[row[0]].get(row[1])
+        target = unused[row[0]].pop(row[1], None)
         if target is None:
-            continue
-        if used is not None:
-            if row[:2] in used:
-                target = copy_instance(target)
-            used.add(row[:2])
+            target = found[row[0]].get(row[1])
+            if target is None:
+                continue
+            target = copy_instance(target)
         yield row, target
+
+
+def fetch_like(queryset: Any, instance: Model) -> None:
+    """Have `queryset` fetch what is missing as `instance` does (Django 6.1)."""
+    if HAS_FETCH_MODES:
+        queryset._fetch_mode = instance._state.fetch_mode
 
 
 def copy_instance(obj: Model) -> Model:
@@ -132,35 +137,35 @@ def copy_instance(obj: Model) -> Model:
     Return another object for the same row, made as Django makes instances: through
     ``from_db()``, so that its signals are sent.
     """
-    model, values = type(obj), obj.__dict__
-    names = [f.attname for f in model._meta.concrete_fields if f.attname in values]
-    twin = model.from_db(
-        obj._state.db,
+    values, state = obj.__dict__, obj._state
+    names = [f.attname for f in obj._meta.concrete_fields if f.attname in values]
+    twin = type(obj).from_db(
+        state.db,
         names,
-        [copy_value(values[name]) for name in names],
-        **(
-            {"fetch_mode": obj._state.fetch_mode}
-            if hasattr(obj._state, "fetch_mode")
-            else {}
-        ),
+        [
+            value if type(value) in ATOMIC else copy_value(value)
+            for value in map(values.__getitem__, names)
+        ],
+        **({"fetch_mode": state.fetch_mode} if HAS_FETCH_MODES else {}),
     )
-    twin._state.fields_cache.update(obj._state.fields_cache)
-    if peers := getattr(obj._state, "peers", None):
+    if "fields_cache" in vars(state):
+        twin._state.fields_cache.update(state.fields_cache)
+    if peers := getattr(state, "peers", None):
         # Those with which it fetches what is missing.
         peers.append(weakref.ref(twin))
         twin._state.peers = peers
-    for name, value in values.items():
-        if name == "_prefetched_objects_cache":
-            twin.__dict__[name] = dict(value)
-        elif name not in twin.__dict__:
-            twin.__dict__[name] = value
+    if len(values) > len(names) + 1:
+        # More than the state and the fields.
+        for name, value in values.items():
+            if name == "_prefetched_objects_cache":
+                twin.__dict__[name] = dict(value)
+            elif name not in twin.__dict__:
+                twin.__dict__[name] = value
     return twin
 
 
 def copy_value(value: Any) -> Any:
     """Return the value of a field for another object."""
-    if isinstance(value, ATOMIC):
-        return value
     if isinstance(value, FieldFile):
         return value.name
     return copy.deepcopy(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 SOURCE, TARGET, CONTENT_TYPE, KEY = "gm2m_src", "gm2m_tgt", "gm2m_ct", "gm2m_pk"
 #: The order in which ``through_fields`` names the fields of a through model.
 AUTOMATIC_FIELDS = (SOURCE, TARGET, CONTENT_TYPE, KEY)
+
+
+class AutomaticRow(NamedTuple):
+    """The columns of an automatic through model after the first, its own key."""
+
+    gm2m_src_id: Any
+    gm2m_ct_id: Any
+    gm2m_pk: Any
 
 
 def create_through_model(field: GM2MField, source: type[Model]) -> type[Model]:
