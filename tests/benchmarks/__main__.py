@@ -7,9 +7,12 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import django
+
+from tests.benchmarks import quiet
 
 ROOT = Path(__file__).parent.parent.parent
 YARDSTICK = "many_to_many"
@@ -67,12 +70,16 @@ class Worker:
 
 
 def say(text):
-    """Show how far it has come."""
-    print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    """Show how far it has come, to somebody who is watching."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def take_turns(workers, kind, name, rounds):
-    """Return the result of an operation for each worker: seconds and queries."""
+    """
+    Return the result of an operation for each worker: seconds, queries, and how many
+    times as long it takes as the yardstick in the same round.
+    """
     results = {}
     for worker in workers:
         say(f"{name}: {TITLES[worker.name]}")
@@ -86,7 +93,11 @@ def take_turns(workers, kind, name, rounds):
             seconds = worker.ask(f"time{kind}", name)["seconds"]
             times[worker.name] += [seconds] if turn else []
     for worker in able:
-        results[worker.name]["seconds"] = statistics.median(times[worker.name])
+        own, yardstick = times[worker.name], times[YARDSTICK]
+        results[worker.name]["seconds"] = statistics.median(own)
+        results[worker.name]["ratio"] = statistics.median(
+            one / other for one, other in zip(own, yardstick, strict=True)
+        )
     return results
 
 
@@ -125,10 +136,10 @@ def measure_memory(workers, rounds):
 
 
 def ratio(results, name):
-    """Return a result as a multiple of the yardstick's, for a table."""
+    """Return a result as a multiple of the yardstick's, or what went wrong."""
     if "error" in results[name]:
         return results[name]["error"].partition(":")[0]
-    return f"{results[name]['seconds'] / results[YARDSTICK]['seconds']:.2f}"
+    return f"{results[name]['ratio']:.2f}"
 
 
 def show(header, rows):
@@ -195,6 +206,10 @@ def show_memory(results):
     show(header, rows)
 
 
+def show_quiet(results):
+    show(["", *quiet.TITLES.values()], quiet.rows(results))
+
+
 def plot_growth(results, path):
     """Draw a panel for each operation, and a line for each contender."""
     import matplotlib as mpl
@@ -228,19 +243,8 @@ KINDS = {
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="tests.benchmarks")
-    parser.add_argument(
-        "database", nargs="?", choices=["sqlite", "postgres", "mariadb"]
-    )
-    parser.add_argument("kind", nargs="?", choices=KINDS, default="operations")
-    parser.add_argument("--existing", default="", help="where django-gm2m 1.4 is")
-    parser.add_argument("--output", default=".benchmarks", type=Path)
-    parser.add_argument("--rounds", default=7, type=int)
-    options = parser.parse_args()
-    database, kind = options.database or "sqlite", options.kind
-    measure, show_results = KINDS[kind]
-
+def compete(measure, database, options):
+    """Start the contenders' processes, and return what is measured of them."""
     names = [name for name in TITLES if name != "django_gm2m_1_4" or options.existing]
     for name in set(TITLES).difference(names):
         del TITLES[name]
@@ -249,10 +253,32 @@ def main():
         for name in names:
             path = options.existing if name == "django_gm2m_1_4" else ""
             workers.append(Worker(name, database, path))
-        results = measure(workers, options.rounds)
+        return measure(workers, options.rounds)
     finally:
         for worker in workers:
             worker.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests.benchmarks")
+    parser.add_argument(
+        "database", nargs="?", choices=["sqlite", "postgres", "mariadb"]
+    )
+    parser.add_argument(
+        "kind", nargs="?", choices=[*KINDS, "quiet"], default="operations"
+    )
+    parser.add_argument("--existing", default="", help="where django-gm2m 1.4 is")
+    parser.add_argument("--output", default=".benchmarks", type=Path)
+    parser.add_argument("--rounds", default=7, type=int)
+    options = parser.parse_args()
+    database, kind = options.database or "sqlite", options.kind
+    if kind == "quiet":
+        show_results = show_quiet
+        with tempfile.TemporaryDirectory() as scratch:
+            results = quiet.measure(database, options.rounds, scratch, say)
+    else:
+        measure, show_results = KINDS[kind]
+        results = compete(measure, database, options)
     say("")
     print(
         f"{database}, {kind}: Django {django.__version__}, Python "
