@@ -127,9 +127,10 @@ def format_(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def types(session: nox.Session) -> None:
-    """Check the types with mypy, against the newest Django."""
+    """Check the types: the library's own, and what checkers make of its users' code."""
     session.install("-e", ".", *group("types"))
     session.run("mypy", *session.posargs)
+    session.run("python", "-m", "tests.typing")
 
 
 @nox.session

@@ -53,6 +53,7 @@ from .declaration import (
 )
 from .deletion import OnDelete
 from .descriptors import GM2MDescriptor, PrefetchSlot, prefetch_slot
+from .generics import Target_co, TypedField
 from .keys import (
     TEXT,
     Key,
@@ -73,7 +74,7 @@ REMOTE_MODEL = "contenttypes.ContentType"
 PK_MAXLENGTH = 16
 
 
-class GM2MField(ManyToManyField):  # type: ignore[type-arg]
+class GM2MField(TypedField[Target_co]):
     """
     A many-to-many relation to objects of any models.
 

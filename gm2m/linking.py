@@ -81,6 +81,9 @@ class LinkManager(AltersData):
 
     do_not_call_in_templates = True
 
+    def __class_getitem__(cls, *args: Any) -> Any:
+        return cls
+
     # A GM2MField; as an attribute it would look like a descriptor to type checkers.
     field: Any
     instance: Model

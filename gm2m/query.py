@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from django.contrib.contenttypes.prefetch import GenericPrefetch
 from django.db import connections, router
@@ -19,6 +19,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models.query import MAX_GET_RESULTS, ModelIterable
 from django.db.models.sql import Query
 
+from .generics import Instance, Target_co
 from .keys import TEXT, Key, model_of_content_type
 from .lookups import KeyAmong, OfModel
 from .references import Reference, references
@@ -82,7 +83,7 @@ class LinkSubquery(Query):
         return True
 
 
-class GM2MQuerySet(LinksQuerySet):
+class GM2MQuerySet(LinksQuerySet[Target_co]):
     """
     The targets of a ``GM2MField``.
 
@@ -180,13 +181,14 @@ class GM2MQuerySet(LinksQuerySet):
         """Return the names of annotations and other extra columns."""
         return [*self.query.extra_select, *self.query.annotation_select]
 
-    def _targets(self, rows: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
+    def _targets(self, rows: Sequence[tuple[Any, ...]]) -> Iterable[Target_co]:
         """Return the targets of `rows` that exist, with the rows' annotations."""
         names = self._extra_names()
         found = self._found(rows)
         if names:
             check_annotations(names, found)
-        targets = []
+        targets: list[Target_co] = []
+        target: Any
         for row, target in pairs(rows, found):
             if names:
                 for name, value in zip(names, row[2:], strict=True):
@@ -337,6 +339,12 @@ class GM2MQuerySet(LinksQuerySet):
     def __xor__(self, other: Any) -> Any:
         return QuerySet.__xor__(*self._combinable(other))
 
+    @overload
+    def instances_of(self, model: type[Instance]) -> QuerySet[Instance]: ...
+
+    @overload
+    def instances_of(self, model: str) -> QuerySet[Any]: ...
+
     def instances_of(self, model: type[Model] | str) -> QuerySet[Any]:
         """
         Return a plain queryset of the targets that are of `model`, a class or a name
@@ -354,7 +362,7 @@ class GM2MQuerySet(LinksQuerySet):
 
     # Single targets. A row whose target is gone does not count.
 
-    def _first(self) -> Any:
+    def _first(self) -> Target_co | None:
         """Return the first target that exists, or ``None``."""
         if self._result_cache is not None:
             return self._result_cache[0] if self._result_cache else None
@@ -365,12 +373,12 @@ class GM2MQuerySet(LinksQuerySet):
             return target
         return next(self.iterator(chunk_size=SEARCH_SIZE), None)
 
-    def first(self) -> Any:
+    def first(self) -> Target_co | None:
         if self._fields is not None:
             return super().first()
         return (self if self.ordered else self.order_by("pk"))._first()
 
-    def last(self) -> Any:
+    def last(self) -> Target_co | None:
         if self._fields is not None:
             return super().last()
         return (self.reverse() if self.ordered else self.order_by("-pk"))._first()
@@ -393,11 +401,13 @@ class GM2MQuerySet(LinksQuerySet):
             f"No target of {self._gm2m} matches the given query."
         )
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
+    def get(self, *args: Any, **kwargs: Any) -> Target_co:
         if self._fields is not None:
             return super().get(*args, **kwargs)
         is_whole = self.query.combinator and not (args or kwargs)
-        clone: GM2MQuerySet = self if is_whole else self.filter(*args, **kwargs)
+        clone: GM2MQuerySet[Target_co] = (
+            self if is_whole else self.filter(*args, **kwargs)
+        )
         if self.query.combinator or self.query.is_sliced:
             targets = list(clone)
         else:

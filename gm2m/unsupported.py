@@ -10,8 +10,10 @@ from typing import Any, NoReturn
 from django.db import NotSupportedError
 from django.db.models import QuerySet
 
+from .generics import Target_co
 
-class LinksQuerySet(QuerySet[Any]):
+
+class LinksQuerySet(QuerySet[Any, Target_co]):
     """A queryset of links that lets nobody take it for one of targets."""
 
     #: The field whose links these are.

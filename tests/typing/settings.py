@@ -1,0 +1,9 @@
+"""The settings that mypy's plugin loads."""
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "gm2m",
+    "tests.typing",
+]
+SECRET_KEY = "only for type checkers"
