@@ -166,13 +166,15 @@ def demo(session: nox.Session) -> None:
     session.run("python", "example_project/manage.py", "demo")
 
 
-@nox.session
-def build(session: nox.Session) -> None:
-    """Build the distributions, look into them, and import the wheel elsewhere."""
-    session.install("build")
+@nox.session(name="release-check")
+def release_check(session: nox.Session) -> None:
+    """Build the distributions, look into them, and run the example from the wheel."""
+    session.install("build", "twine")
     workplace = Path(session.create_tmp()).resolve()
     shutil.rmtree(workplace)
     session.run("python", "-m", "build", "--outdir", str(workplace))
+    distributions = [str(path) for path in sorted(workplace.iterdir())]
+    session.run("twine", "check", "--strict", *distributions)
     (wheel,) = workplace.glob("*.whl")
     check_wheel(session, wheel)
 
@@ -180,8 +182,24 @@ def build(session: nox.Session) -> None:
     session.run("python", "-m", "venv", str(venv))
     python = venv / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     session.run(str(python), "-m", "pip", "install", "--quiet", wheel, external=True)
+    manage = Path("example_project/manage.py").resolve()
     with session.chdir(workplace):
-        session.run(str(python), "-c", IMPORT_CHECK, external=True)
+        strict = (str(python), "-W", "error")
+        session.run(*strict, "-c", IMPORT_CHECK, external=True)
+        session.run(*strict, str(manage), "check", external=True)
+        session.run(*strict, str(manage), "demo", external=True)
+
+
+@nox.session(python=NEWEST_PYTHON, default=False)
+def prerelease(session: nox.Session) -> None:
+    """Run the quick tests on Django's next version, when there is one to try."""
+    session.install("-e", ".", *group("tests"))
+    session.install("--pre", "--upgrade", "Django")
+    version = "import django; print(django.VERSION[3])"
+    if "final" in str(session.run("python", "-c", version, silent=True)):
+        session.skip("PyPI has no version of Django newer than the last release.")
+    args = session.posargs or ("-m", "not slow")
+    session.run("pytest", "-n", "2", *args, env={"GM2M_TEST_DB": "sqlite"})
 
 
 def check_wheel(session: nox.Session, wheel: Path) -> None:
