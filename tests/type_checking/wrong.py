@@ -1,6 +1,6 @@
 """Mistakes that checkers are to find: each is on a line that says so."""
 
-from tests.typing.models import Movie, Viewer
+from tests.type_checking.models import Movie, Viewer
 
 
 def wrong(viewer: Viewer, movie: Movie) -> None:

@@ -16,7 +16,7 @@ PLAIN = "[mypy]\nstrict = true\nincremental = false\n"
 PLUGIN = (
     f"{PLAIN}plugins = mypy_django_plugin.main\n"
     "[mypy.plugins.django-stubs]\n"
-    "django_settings_module = tests.typing.settings\n"
+    "django_settings_module = tests.type_checking.settings\n"
 )
 
 

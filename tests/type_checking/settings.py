@@ -4,6 +4,6 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "gm2m",
-    "tests.typing",
+    "tests.type_checking",
 ]
 SECRET_KEY = "only for type checkers"
