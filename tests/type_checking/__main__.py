@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FILES = [HERE / "models.py", HERE / "wrong.py"]
-PLAIN = "[mypy]\nstrict = true\nincremental = false\n"
+PLAIN = "[mypy]\nstrict = true\n"
 PLUGIN = (
     f"{PLAIN}plugins = mypy_django_plugin.main\n"
     "[mypy.plugins.django-stubs]\n"
@@ -34,7 +34,8 @@ def mypy(config):
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "mypy.ini"
         path.write_text(config)
-        lines = output("mypy", "--config-file", str(path), *map(str, FILES))
+        options = ("--config-file", str(path), "--cache-dir", scratch)
+        lines = output("mypy", *options, *map(str, FILES))
     for name, line, text in re.findall(r"^(.+?):(\d+): error: (.+)$", lines, re.M):
         yield Path(name).name, int(line), text
 
