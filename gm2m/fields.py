@@ -63,6 +63,7 @@ from .keys import (
     content_type,
     target_class,
 )
+from .model_forms import ModelFormsMixin
 from .references import Reference
 from .relations import LinkRel, Relation
 from .reverse_related import GM2MRel
@@ -74,7 +75,7 @@ REMOTE_MODEL = "contenttypes.ContentType"
 PK_MAXLENGTH = 16
 
 
-class GM2MField(TypedField[Target_co]):
+class GM2MField(ModelFormsMixin, TypedField[Target_co]):
     """
     A many-to-many relation to objects of any models.
 
@@ -92,7 +93,8 @@ class GM2MField(TypedField[Target_co]):
     `pk_maxlength` the length of the text column that keeps the keys of targets, and
     ``None`` for no limit; `on_delete`, or `on_delete_src` and `on_delete_tgt` for one
     side each, what becomes of the links when an object is deleted;
-    `limit_choices_to` what forms offer, for all models or by model.
+    `limit_choices_to` what forms offer, for all models or by model; `editable` whether
+    they have the field, by default if it declares models.
 
     Raises ``TypeError`` or ``ValueError`` for wrong arguments.
     """
@@ -123,6 +125,7 @@ class GM2MField(TypedField[Target_co]):
         on_delete_src: OnDelete | None = None,
         on_delete_tgt: OnDelete | None = None,
         limit_choices_to: Any = None,
+        editable: bool | None = None,
         to: Any = None,
         **options: Any,
     ) -> None:
@@ -163,9 +166,7 @@ class GM2MField(TypedField[Target_co]):
         self.pk_maxlength = PK_MAXLENGTH if pk_maxlength is NOT_GIVEN else pk_maxlength
         self.on_delete_src = on_delete_src or on_delete
         self.on_delete_tgt = on_delete_tgt or on_delete
-        # Forms and the admin ask every editable field for a form field, which this
-        # one does not have.
-        self.is_editable, self.editable = self.editable, False
+        self.is_editable = editable
         self.relations: dict[type[Model], Relation] = {}
         #: What ``target_of()`` has found out about classes.
         self.target_classes: dict[type[Any], tuple[type[Model], Key]] = {}
@@ -178,7 +179,7 @@ class GM2MField(TypedField[Target_co]):
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("limit_choices_to", None)
         kwargs.pop("editable", None)
-        if not self.is_editable:
+        if self.is_editable is not None and not self.is_editable:
             kwargs["editable"] = False
         # Django asks for it: its autodetector compares the `to` of many-to-many fields.
         kwargs["to"] = REMOTE_MODEL.lower()
@@ -207,6 +208,7 @@ class GM2MField(TypedField[Target_co]):
         clone.on_delete_src = self.on_delete_src
         clone.on_delete_tgt = self.on_delete_tgt
         clone.remote_field.limit_choices_to = self.remote_field.limit_choices_to
+        clone.is_editable = self.is_editable
         return clone
 
     def check(self, **kwargs: Any) -> list[Any]:
@@ -494,6 +496,3 @@ class GM2MField(TypedField[Target_co]):
 
     def m2m_reverse_target_field_name(self) -> str:
         return self.links.content_type.target_field.name
-
-    def formfield(self, **kwargs: Any) -> None:
-        return None

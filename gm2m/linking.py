@@ -170,8 +170,12 @@ class LinkManager(AltersData):
         clear: bool = False,
         through_defaults: dict[str, Any] | None = None,
         raw: bool = False,
+        removable: Callable[[list[Other]], list[Other]] | None = None,
     ) -> None:
-        """Do what ``set()`` does; Django's deserializer calls it with `raw`."""
+        """
+        Do what ``set()`` does. Django's deserializer calls it with `raw`, forms with
+        `removable`, which says what may go of what is linked and not among `objs`.
+        """
         db = self.write_db
         self.check_own(db)
         others = self.others(tuple(objs), db)
@@ -186,7 +190,10 @@ class LinkManager(AltersData):
             wanted = {other.values: other for other in others}
             gone = [row for row in present if row not in wanted]
             new = [other for other in others if other.values not in present]
-            self._delete(list(self.others_of(gone, db)), db, raw)
+            others_gone = list(self.others_of(gone, db))
+            if removable is not None:
+                others_gone = removable(others_gone)
+            self._delete(others_gone, db, raw)
             self._insert(new, through_defaults, db, raw)
 
         self._write(db, replace)
