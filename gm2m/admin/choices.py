@@ -1,0 +1,170 @@
+"""The form field of the admin, and its widget that searches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from django.contrib.admin.widgets import (
+    AutocompleteMixin,
+    AutocompleteSelect,
+    AutocompleteSelectMultiple,
+    FilteredSelectMultiple,
+)
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q
+from django.forms import HiddenInput, Select
+from django.forms.models import BaseModelForm
+from django.urls import reverse
+from django.utils.text import capfirst
+
+from ..forms import ChosenObjects, GM2MMultipleChoiceField, GroupedChoices
+
+
+class AdminChoiceField(GM2MMultipleChoiceField):
+    """
+    A choice among what the user may see, beyond the limits if it is linked already.
+
+    Its querysets are what may be seen. What may not stays linked, and if there is any,
+    the field is never empty.
+    """
+
+    #: What is linked to the form's object: the texts of keys by model, and all of it.
+    linked_keys: dict[Any, list[Any]]
+    linked: list[Model]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.linked_keys, self.linked = {}, []
+        super().__init__(*args, **options)
+
+    def get_bound_field(self, form: Any, field_name: str) -> Any:
+        # Every form has a copy of the field.
+        if isinstance(form, BaseModelForm) and not form.instance._state.adding:
+            initial = form.initial.get(field_name)
+            linked = [initial] if isinstance(initial, Model) else initial or ()
+            self.remember(obj for obj in linked if isinstance(obj, Model))
+        return super().get_bound_field(form, field_name)
+
+    def remember(self, linked: Iterable[Model]) -> None:
+        """Take `linked` for what is linked to the form's object."""
+        self.linked, self.linked_keys = list(linked), {}
+        for obj in self.linked:
+            self.linked_keys.setdefault(self.linked_as(obj.__class__), []).append(
+                obj.pk
+            )
+
+    def get_limit_choices_to(self, model: type[Model]) -> Any:
+        limit = super().get_limit_choices_to(model)
+        keys = self.linked_keys.get(model)
+        if not (limit and keys):
+            return limit
+        return (limit if isinstance(limit, Q) else Q(**limit)) | Q(pk__in=keys)
+
+    def clean(self, value: Any) -> ChosenObjects:
+        if self.required and not value and self.keeps_something():
+            return ChosenObjects((), self)
+        return super().clean(value)
+
+    def keeps_something(self) -> bool:
+        """Return whether something is linked that the user may not see."""
+        return any(
+            len(self.removable(model, map(str, keys))) < len(set(keys))
+            for model, keys in self.linked_keys.items()
+        )
+
+    def label_from_instance(self, obj: Model) -> str:
+        if isinstance(self.widget, (AutocompleteMixin, FilteredSelectMultiple)):
+            return self.full_label(obj)
+        return super().label_from_instance(obj)
+
+    def full_label(self, obj: Model) -> str:
+        """Return the label of an object where nothing else tells its model."""
+        return f"{capfirst(obj._meta.verbose_name)}: {obj}"
+
+    def among(self, values: Iterable[Any]) -> Iterator[tuple[str, Model]]:
+        """
+        Yield those of `values` that are on offer, with their objects: one query for
+        each model among them.
+        """
+        by_model: dict[type[Model], list[str]] = {}
+        values = list(values)
+        for value in values:
+            with suppress(ValidationError):
+                model, key = self.split(value)
+                by_model.setdefault(model, []).append(key)
+        found: dict[str, Model] = {}
+        for model, keys in by_model.items():
+            queryset = self.field_of(model).queryset
+            for obj in queryset.filter(pk__in=keys):  # type: ignore[union-attr]
+                found[self.identifier(obj)] = obj
+        for value in dict.fromkeys(map(str, values)):
+            if value in found:
+                yield value, found[value]
+
+
+class ChoicesAndNone(GroupedChoices):
+    """The choices of a field, after the choice of none."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield "", "---------"
+        yield from super().__iter__()
+
+
+class AdminTargetField(AdminChoiceField):
+    """A choice of one object, in the same way."""
+
+    widget = Select
+    hidden_widget = HiddenInput
+    iterator = ChoicesAndNone
+
+    def clean(self, value: Any) -> Any:
+        found = super().clean([value] if value else [])
+        return found[0] if found else None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        if self.disabled:
+            return False
+        return str(self.prepare_value(initial) or "") != str(data or "")
+
+
+class SearchMixin(AutocompleteMixin):
+    """
+    Django's widget that searches, for objects of several models.
+
+    `url` is the name of the view to ask.
+    """
+
+    # A ChoiceWidget's own, for type checkers.
+    choices: Any
+    create_option: Any
+
+    def __init__(self, field: Any, admin_site: Any, url: str, **options: Any) -> None:
+        self.url = url
+        super().__init__(field, admin_site, **options)
+
+    def get_url(self) -> str:
+        return reverse(self.url)
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        """Return what is selected: the rest is searched for."""
+        field = self.choices.field
+        selected = [
+            self.create_option(name, text, field.full_label(obj), True, index)
+            for index, (text, obj) in enumerate(field.among(value))
+        ]
+        return [(None, selected, 0)]
+
+
+class SearchSelectMultiple(SearchMixin, AutocompleteSelectMultiple):
+    """Search for any number of objects."""
+
+
+class SearchSelect(SearchMixin, AutocompleteSelect):
+    """Search for one object."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        groups = super().optgroups(name, value, attr)
+        if not self.is_required:
+            groups[0][1].insert(0, self.create_option(name, "", "", False, 0))
+        return groups

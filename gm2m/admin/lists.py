@@ -1,0 +1,103 @@
+"""The field in lists of sources: as a column, and as a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from ..fields import GM2MField
+from .visibility import Visibility
+
+EMPTY = "none"
+
+
+class LinkedColumn:
+    """A column of a list: the targets of a row, as far as they may be seen."""
+
+    def __init__(self, field: GM2MField) -> None:
+        self.field = field
+        self.__name__ = field.name
+        self.short_description = field.verbose_name
+
+    def __call__(self, obj: Any) -> str:
+        # The list has fetched them.
+        return ", ".join(map(str, getattr(obj, self.field.name).all()))
+
+
+class LinkedChangeList(ChangeList):
+    """A list that fetches the targets of all its rows at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        columns = [c for c in self.list_display if isinstance(c, LinkedColumn)]
+        if not columns:
+            return
+        visibility = Visibility(self.model_admin.admin_site, request)
+        for column in columns:
+            visibility.hide(column.field, list(self.result_list))
+
+
+class LinkedModelFilter(SimpleListFilter):
+    """
+    A filter of sources by the models of their targets: one entry for each model that
+    the user may see, and one for sources without links.
+    """
+
+    field: GM2MField
+
+    def __init__(
+        self, request: HttpRequest, params: Any, model: Any, model_admin: Any
+    ) -> None:
+        self.visibility = Visibility(model_admin.admin_site, request)
+        super().__init__(request, params, model, model_admin)
+
+    def models(self) -> Iterator[tuple[str, type[Model], QuerySet[Any]]]:
+        """Yield the models on offer, each with its label and what may be seen."""
+        declared = self.field.models_on_offer()
+        related = self.field.get_related_models(include_auto=True)
+        for model in dict.fromkeys([*declared, *related]):
+            visible = self.visibility.queryset(model)
+            if visible is not None:
+                yield model._meta.label_lower, model, visible
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        entries = [
+            (label, str(capfirst(model._meta.verbose_name_plural)))
+            for label, model, _visible in self.models()
+        ]
+        return [*entries, (EMPTY, _("Empty"))] if entries else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value, name = self.value(), self.field.name
+        if value is None:
+            return queryset
+        if value == EMPTY:
+            return queryset.filter(**{f"{name}__isnull": True})
+        for label, model, visible in self.models():
+            if label == value:
+                lookup = f"{name}__{self.field.lookup_of(model)}__in"
+                sources = queryset.model._base_manager.using(queryset.db)
+                linked = sources.filter(**{lookup: visible.order_by().values("pk")})
+                return queryset.filter(pk__in=linked.values("pk"))
+        raise IncorrectLookupParameters(f"{self.field} has no filter for {value!r}.")
+
+
+def filter_class(field: GM2MField) -> type[LinkedModelFilter]:
+    """Return the filter of `field`."""
+    return type(
+        "LinkedModelFilter",
+        (LinkedModelFilter,),
+        {
+            "field": field,
+            "title": field.verbose_name,
+            "parameter_name": f"{field.name}__model",
+        },
+    )
