@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from gm2m.admin import GM2MAdminMixin, GM2MThroughInlineMixin
 from library.models import (
     Concert,
     Documentary,
@@ -44,17 +45,20 @@ class ConcertAdmin(admin.ModelAdmin):
 
 
 @admin.register(Viewer)
-class ViewerAdmin(admin.ModelAdmin):
+class ViewerAdmin(GM2MAdminMixin, admin.ModelAdmin):
+    autocomplete_fields = ["preferred_videos"]
+    list_display = ["name", "preferred_videos"]
+    list_filter = ["preferred_videos"]
     search_fields = ["name"]
 
 
-class PlaylistItemInline(admin.TabularInline):
+class PlaylistItemInline(GM2MThroughInlineMixin, admin.TabularInline):
     model = PlaylistItem
-    extra = 0
+    extra = 1
 
 
 @admin.register(Playlist)
-class PlaylistAdmin(admin.ModelAdmin):
+class PlaylistAdmin(GM2MAdminMixin, admin.ModelAdmin):
     list_display = ["name", "owner"]
     list_select_related = ["owner"]
     inlines = [PlaylistItemInline]

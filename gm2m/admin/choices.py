@@ -159,6 +159,12 @@ class SearchMixin(AutocompleteMixin):
 class SearchSelectMultiple(SearchMixin, AutocompleteSelectMultiple):
     """Search for any number of objects."""
 
+    def build_attrs(self, *args: Any, **kwargs: Any) -> Any:
+        attrs = super().build_attrs(*args, **kwargs)
+        # Room for labels that begin with the name of a model.
+        attrs.setdefault("data-width", "min(45em, 100%)")
+        return attrs
+
 
 class SearchSelect(SearchMixin, AutocompleteSelect):
     """Search for one object."""
