@@ -166,6 +166,13 @@ def demo(session: nox.Session) -> None:
     session.run("python", "example_project/manage.py", "demo")
 
 
+@nox.session(python=NEWEST_PYTHON)
+def browser(session: nox.Session) -> None:
+    """Try the example project's admin in Chromium, which has to be installed."""
+    session.install("--upgrade", "-e", ".", *group("tests", "browser"))
+    session.run("pytest", "-p", "no:randomly", "tests/browser.py", *session.posargs)
+
+
 @nox.session(name="release-check")
 def release_check(session: nox.Session) -> None:
     """Build the distributions, look into them, and run the example from the wheel."""

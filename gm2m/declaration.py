@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import SET_DEFAULT, SET_NULL, Q
 from django.db.models.base import ModelBase
 
+from .limits import is_by_model
 from .through import AUTOMATIC_FIELDS
 
 #: Stands for an argument that was left out, where ``None`` is one of the values.
@@ -96,12 +97,24 @@ def check_through(
 
 
 def check_limit_choices_to(value: Any) -> None:
-    """Raise ``TypeError`` for what Django's option does not take."""
-    if not (value is None or isinstance(value, (Mapping, Q)) or callable(value)):
-        raise TypeError(
-            "GM2MField(): limit_choices_to must be a dict, a Q object, a callable, or "
-            f"a mapping from models to these, not {value!r}."
-        )
+    """
+    Raise ``TypeError`` for what is neither what Django's option takes nor a mapping
+    from models to it, ``ValueError`` for a name that is none of a model.
+    """
+    by_model = is_by_model(value)
+    for limit in value.values() if by_model else [value]:
+        if not (limit is None or isinstance(limit, (Mapping, Q)) or callable(limit)):
+            raise TypeError(
+                "GM2MField(): limit_choices_to must be a dict, a Q object, a callable, "
+                f"or a mapping from models to these, not {value!r}."
+            )
+    for model in value if by_model else ():
+        check_model(model, "model in limit_choices_to")
+        if isinstance(model, str) and "." not in model:
+            raise ValueError(
+                f"GM2MField(): limit_choices_to has {model!r} beside models. Give the "
+                "limits of each model, by its class or as 'app_label.Model'."
+            )
 
 
 def check_on_delete(policy: Any, option: str) -> None:

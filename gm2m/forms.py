@@ -8,7 +8,7 @@ what it returns, and knows which links a choice replaces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from django.utils.text import capfirst
 
 from .identifiers import identifier, split_identifier
 from .keys import Key
+from .limits import limit_of
 
 if TYPE_CHECKING:
     from .linking import Other
@@ -33,31 +34,6 @@ if TYPE_CHECKING:
 
 #: A model, its name, or a queryset: the objects of one model that are on offer.
 Offer = type[Model] | str | QuerySet[Any]
-
-
-def is_by_model(limit: Any) -> bool:
-    """Return whether `limit`, a ``limit_choices_to``, is a mapping from models."""
-    return isinstance(limit, Mapping) and any(
-        isinstance(key, type) or "." in key for key in limit
-    )
-
-
-def limit_of(limit: Any, model: Any) -> Any:
-    """
-    Return what `limit`, a ``limit_choices_to`` for all models or by model, says of
-    `model`: a ``dict``, a ``Q`` object, or ``None``. Callables are called.
-    """
-    if callable(limit):
-        limit = limit()
-    if is_by_model(limit):
-        opts = model._meta
-        for key in (model, opts.concrete_model):
-            names = (key, key._meta.label, key._meta.label_lower)
-            given = [limit[name] for name in names if name in limit]
-            if given:
-                return given[0]() if callable(given[0]) else given[0]
-        return None
-    return limit
 
 
 class GroupedChoices(BaseChoiceIterator):

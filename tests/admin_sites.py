@@ -8,6 +8,7 @@ from tests.app.models import (
     Club,
     Concert,
     Documentary,
+    Estate,
     Movie,
     Opera,
     Person,
@@ -15,6 +16,8 @@ from tests.app.models import (
     PlaylistItem,
     Poster,
     Premiere,
+    Relic,
+    Reliquary,
     Undeclared,
     User,
     Video,
@@ -68,6 +71,25 @@ class LinksAdmin(GM2MAdminMixin, admin.ModelAdmin):
     inlines = [LinkInline]
 
 
+class ReliquaryInline(GM2MAdminMixin, admin.StackedInline):
+    model = Reliquary
+    autocomplete_fields = ["kept"]
+    filter_vertical = ["restricted"]
+    readonly_fields = ["protected"]
+    extra = 1
+
+
+class EstateAdmin(GM2MAdminMixin, admin.ModelAdmin):
+    inlines = [ReliquaryInline]
+
+
+class RelicAdmin(admin.ModelAdmin):
+    search_fields = ["name"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).exclude(name=SECRET)
+
+
 class ReadonlyAdmin(GM2MAdminMixin, admin.ModelAdmin):
     readonly_fields = ["preferred_videos"]
 
@@ -79,6 +101,8 @@ site.register(Opera, OperaAdmin)
 site.register(User, UserAdmin)
 site.register(Club, ClubAdmin)
 site.register(Playlist, PlaylistAdmin)
+site.register(Estate, EstateAdmin)
+site.register(Relic, RelicAdmin)
 site.register([Person, Undeclared])
 
 #: The same models once more, in other ways.

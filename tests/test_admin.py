@@ -11,16 +11,19 @@ from django.urls import reverse
 from gm2m.admin import GM2MAdminMixin, GM2MThroughInlineMixin
 from gm2m.admin.choices import AdminChoiceField
 from gm2m.identifiers import identifier
-from tests.admin_sites import site
+from tests.admin_sites import SECRET, site
 from tests.app.models import (
     Club,
     Concert,
     Documentary,
+    Estate,
     Movie,
     Opera,
     Person,
     Playlist,
     PlaylistItem,
+    Relic,
+    Reliquary,
     User,
     Video,
 )
@@ -543,6 +546,18 @@ def test_through_inline(admin_client, titles):
     assert list(playlist.items.all()) == [titles["aida"], video]
 
 
+def test_through_inline_of_a_new_object(admin_client, titles):
+    video = Video.objects.get(pk=titles["alien"].pk)
+    post(
+        admin_client,
+        reverse("library:app_playlist_add"),
+        **item_forms(
+            {"gm2m_target": identifier(video), "position": 1, "note": "x"}, name="x"
+        ),
+    )
+    assert list(Playlist.objects.get().items.all()) == [video]
+
+
 def test_search_of_an_inline(admin_client, titles):
     url = "/library/app/playlist/gm2m-autocomplete/"
     params = {"app_label": "app", "model_name": "playlistitem", "field_name": "item"}
@@ -578,6 +593,47 @@ def test_bad_value_in_an_inline(admin_client, titles, value):
     )
     assert answer.status_code == 200
     assert playlist.items.count() == 0
+
+
+def test_inline_of_a_source(admin_client):
+    estate = Estate.objects.create()
+    bone, nail, secret = (
+        Relic.objects.create(name=name) for name in ("Bone", "Nail", SECRET)
+    )
+    reliquary = Reliquary.objects.create(estate=estate)
+    reliquary.protected.add(bone, secret)
+    reliquary.kept.add(nail, secret)
+    html = page(admin_client, change_url(estate))
+    assert 'data-ajax--url="/library/app/estate/gm2m-autocomplete/"' in html
+    assert "selectfilterstacked" in html
+    assert f'value="{identifier(nail)}" selected>Relic: Nail<' in html
+    assert '<div class="readonly">Bone</div>' in html
+    assert SECRET not in html
+    prefix = "reliquary_set"
+    data = {
+        f"{prefix}-TOTAL_FORMS": 2,
+        f"{prefix}-INITIAL_FORMS": 1,
+        f"{prefix}-0-id": reliquary.pk,
+        f"{prefix}-0-estate": estate.pk,
+        f"{prefix}-0-kept": ids(bone),
+        f"{prefix}-0-restricted": ids(bone, nail),
+        f"{prefix}-1-kept": ids(nail),
+        f"{prefix}-1-restricted": ids(nail),
+    }
+    post(admin_client, change_url(estate), **data)
+    assert list(reliquary.kept.all()) == [secret, bone]
+    assert list(reliquary.restricted.all()) == [bone, nail]
+    assert list(reliquary.protected.all()) == [bone, secret]
+    assert estate.reliquary_set.count() == 2
+    params = {"app_label": "app", "model_name": "reliquary", "field_name": "kept"}
+    url = "/library/app/estate/gm2m-autocomplete/"
+    (group,) = admin_client.get(url, params).json()["results"]
+    assert {item["text"] for item in group["children"]} == {
+        "Relic: Bone",
+        "Relic: Nail",
+    }
+    for other in ("restricted", "protected"):
+        assert admin_client.get(url, {**params, "field_name": other}).status_code == 403
 
 
 def test_inline_of_an_automatic_through(admin_client, titles, jack):

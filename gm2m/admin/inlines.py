@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin.exceptions import NotRegistered
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -51,6 +51,13 @@ class LinkForm(ModelForm):  # type: ignore[type-arg]
                 self.cleaned_data[self.links.content_type.name] = content_type
                 self.cleaned_data[self.links.key_field.name] = known.key
         super()._post_clean()  # type: ignore[misc]
+        if not (self.errors or hasattr(self, "_validate_constraints")):
+            # Django 5.2 leaves out constraints that the parent is part of.
+            try:
+                exclude = self._get_validation_exclusions()
+                self.instance.validate_constraints(exclude=exclude)
+            except ValidationError as error:
+                self._update_errors(error)  # type: ignore[attr-defined]
 
     def _get_validation_exclusions(self) -> set[str]:
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
