@@ -16,7 +16,9 @@ has one more column, the key of the target. What a reader meets, in this order:
 4.  *Used*: accessor (``descriptors``) → manager (``managers``) → rows (``query``) →
     targets. Conditions on targets are ``lookups``; what a key is, in Python and in
     SQL, is in ``keys``; going on from targets of several models is ``prefetch``.
-5.  *Migrated*: ``deconstruct()`` names what the database depends on. Historical
+5.  *Chosen*: what the field is to forms is in ``model_forms``, their field in
+    ``forms``, and the admin has a package of its own (``admin``).
+6.  *Migrated*: ``deconstruct()`` names what the database depends on. Historical
     models have the field with its forward manager, and no reverse relations.
 """
 

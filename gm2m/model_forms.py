@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.core.exceptions import FieldError
+from django.core.exceptions import FieldError, ValidationError
 from django.db.models import ManyToManyField, Model, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from .forms import ChosenObjects, GM2MMultipleChoiceField, Offer, queryset_of
+from .identifiers import split_identifier
 
 
 class ModelFormsMixin:
@@ -76,9 +78,22 @@ class ModelFormsMixin:
             "models": offers,
             "for_concrete_model": self.for_concrete_model,
             **kwargs,
+            "validators": [self.check_values, *kwargs.get("validators", ())],
         }
         # Not ManyToManyField's: it is for a queryset of one model.
         return super(ManyToManyField, self).formfield(**options)  # type: ignore[misc]
+
+    def check_values(self, values: Iterable[str]) -> None:
+        """Raise ``ValidationError`` for a value whose key is too long to be linked."""
+        limit = self.links.key.field.max_length
+        for value in values:
+            _label, key = split_identifier(value)
+            if limit is not None and len(key) > limit:
+                raise ValidationError(
+                    _("%(value)s cannot be linked: its key is longer than %(limit)d."),
+                    code="too_long",
+                    params={"value": value, "limit": limit},
+                )
 
     def _offer(self, offer: Offer, using: str | None) -> QuerySet[Any]:
         queryset = queryset_of(offer)

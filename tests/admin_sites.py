@@ -9,6 +9,8 @@ from tests.app.models import (
     Concert,
     Documentary,
     Estate,
+    Exhibit,
+    Gallery,
     Movie,
     Opera,
     Person,
@@ -71,6 +73,27 @@ class LinksAdmin(GM2MAdminMixin, admin.ModelAdmin):
     inlines = [LinkInline]
 
 
+class PlainItemInline(GM2MThroughInlineMixin, admin.TabularInline):
+    model = PlaylistItem
+    fields = ["gm2m_target", "position", "note"]
+    extra = 1
+
+
+class PlainPlaylistAdmin(admin.ModelAdmin):
+    inlines = [PlainItemInline]
+
+
+class OthersInline(GM2MThroughInlineMixin, admin.TabularInline):
+    model = Gallery.others.through
+    gm2m_models = [Exhibit.objects.exclude(name=SECRET)]
+    extra = 1
+
+
+class GalleryAdmin(admin.ModelAdmin):
+    fields = ["name"]
+    inlines = [OthersInline]
+
+
 class ReliquaryInline(GM2MAdminMixin, admin.StackedInline):
     model = Reliquary
     autocomplete_fields = ["kept"]
@@ -110,6 +133,8 @@ second = admin.AdminSite(name="second")
 second.register([Movie, Documentary, Concert, Premiere, Poster], TitleAdmin)
 second.register(Opera, OperaAdmin)
 second.register(User, LinksAdmin)
+second.register(Playlist, PlainPlaylistAdmin)
+second.register(Gallery, GalleryAdmin)
 
 #: The field cannot be edited, and by stock admins.
 readonly = admin.AdminSite(name="readonly")

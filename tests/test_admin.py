@@ -3,13 +3,17 @@
 import json
 
 import pytest
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.core import checks
+from django.core.exceptions import FieldError
+from django.http import Http404
 from django.urls import reverse
 
 from gm2m.admin import GM2MAdminMixin, GM2MThroughInlineMixin
 from gm2m.admin.choices import AdminChoiceField
+from gm2m.forms import GM2MMultipleChoiceField
 from gm2m.identifiers import identifier
 from tests.admin_sites import SECRET, site
 from tests.app.models import (
@@ -17,6 +21,8 @@ from tests.app.models import (
     Concert,
     Documentary,
     Estate,
+    Exhibit,
+    Gallery,
     Movie,
     Opera,
     Person,
@@ -266,12 +272,44 @@ def test_models_can_be_named(rf, admin_user, titles, registry):
             kwargs["models"] = [Movie, Opera.objects.filter(title__startswith="A")]
             return super().formfield_for_gm2m(db_field, request, **kwargs)
 
+    class SilentAdmin(GM2MAdminMixin, admin.ModelAdmin):
+        pass
+
     request = rf.get("/")
     request.user = admin_user
+    with pytest.raises(FieldError, match=r"Holder\.things declares no models"):
+        SilentAdmin(Holder, site).get_form(request)
     Opera.objects.create(title="Otello")
     field = HolderAdmin(Holder, site).get_form(request)().fields["things"]
     offered = [value.instance for _label, group in field.choices for value, _ in group]
     assert offered == [titles["alien"], titles["aida"]]
+
+
+class LoudField(GM2MMultipleChoiceField):
+    def label_from_instance(self, obj):
+        return obj.title.upper()
+
+
+@pytest.mark.parametrize("option", ["autocomplete_fields", "filter_horizontal"])
+def test_labels_of_a_form(rf, admin_user, titles, jack, option):
+    class LoudForm(forms.ModelForm):
+        class Meta:
+            model = User
+            fields = ["preferred_videos"]
+            field_classes = {"preferred_videos": LoudField}
+
+    jack.preferred_videos.add(titles["alien"])
+    options = {"form": LoudForm, option: ["preferred_videos"]}
+    loud = type("LoudAdmin", (GM2MAdminMixin, admin.ModelAdmin), options)(User, site)
+    request = rf.get("/", {**ASK, "term": "Alien"})
+    request.user = admin_user
+    html = str(loud.get_form(request, jack)(instance=jack)["preferred_videos"])
+    assert ">Movie: ALIEN<" in html
+
+
+def test_object_that_is_not_there(admin_client):
+    url = reverse("library:app_user_change", args=[0])
+    assert admin_client.get(url).status_code == 302
 
 
 # Searching.
@@ -385,6 +423,20 @@ def test_odd_terms(admin_client, titles, term):
 def test_search_for_another_field_is_forbidden(admin_client, titles, change):
     assert admin_client.get(SEARCH, {**ASK, **change}).status_code == 403
     assert admin_client.get(SEARCH).status_code == 403
+
+
+def test_models_that_cannot_be_searched(rf, admin_user, titles):
+    other = admin.AdminSite(name="other")
+    other.register(Movie)
+    request = rf.get("/", ASK)
+    request.user = admin_user
+    searching = type(
+        "SearchingAdmin",
+        (GM2MAdminMixin, admin.ModelAdmin),
+        {"autocomplete_fields": ["preferred_videos"], "gm2m_url_name": lambda self: ""},
+    )
+    with pytest.raises(Http404, match="search_fields"):
+        searching(User, other).gm2m_autocomplete_view(request)
 
 
 def test_field_that_does_not_search_has_no_answer(admin_client, titles):
@@ -595,6 +647,41 @@ def test_bad_value_in_an_inline(admin_client, titles, value):
     assert playlist.items.count() == 0
 
 
+def test_through_inline_without_a_search(admin_client, titles):
+    playlist = Playlist.objects.create(name="x")
+    url = change_url(playlist, "second")
+    html = page(admin_client, url)
+    video = Video.objects.get(pk=titles["alien"].pk)
+    (value,) = ids(video)
+    assert "admin-autocomplete" not in html
+    assert '<option value="" selected>---------</option>' in html
+    assert '<optgroup label="Videos">' in html
+    data = {"gm2m_target": value, "position": 1, "note": "x"}
+    post(admin_client, url, **item_forms(data, name="x"))
+    assert list(playlist.items.all()) == [video]
+    assert f'value="{value}" selected>Alien<' in page(admin_client, url)
+
+
+def test_through_inline_of_named_objects(admin_client):
+    gallery = Gallery.objects.create(name="x")
+    exhibit = Exhibit.objects.create(name="Vase")
+    Exhibit.objects.create(name=SECRET)
+    html = page(admin_client, change_url(gallery, "second"))
+    assert f'value="{identifier(exhibit)}">Vase<' in html
+    assert SECRET not in html
+
+
+def test_key_that_is_too_long_for_a_link(admin_client, titles, monkeypatch):
+    field = Playlist._meta.get_field("items")
+    monkeypatch.setattr(field.links.key.field, "max_length", 9)
+    playlist = Playlist.objects.create(name="x")
+    data = {"gm2m_target": ids(titles["aida"])[0], "position": 1, "note": "x"}
+    answer = admin_client.post(change_url(playlist), item_forms(data, name="x"))
+    assert answer.status_code == 200
+    assert "is longer than" in answer.content.decode()
+    assert playlist.items.count() == 0
+
+
 def test_inline_of_a_source(admin_client):
     estate = Estate.objects.create()
     bone, nail, secret = (
@@ -753,8 +840,9 @@ def test_checks_of_other_fields_are_djangos():
     class WrongAdmin(GM2MAdminMixin, admin.ModelAdmin):
         autocomplete_fields = ["name"]
         raw_id_fields = ["nothing"]
-        list_display = ["nothing"]
+        list_display = ["nothing", str]
         list_filter = ["nothing"]
+        list_editable = ["nothing"]
         list_display_links = ["name"]
 
     assert {error.id for error in checked(WrongAdmin)} >= {
@@ -762,6 +850,7 @@ def test_checks_of_other_fields_are_djangos():
         "admin.E002",
         "admin.E108",
         "admin.E116",
+        "admin.E121",
     }
 
 

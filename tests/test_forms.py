@@ -152,11 +152,11 @@ def test_options_of_the_model_field_reach_the_form_field(registry):
     assert list(field.querysets) == [Opera]  # Video is in another registry.
 
 
-def test_models_can_be_named(alien, aida):
+def test_models_can_be_named(alien, woodstock):
     things = field_of(Undeclared, "things")
-    field = things.formfield(models=[Movie, "app.Opera"])
-    assert list(field.querysets) == [Movie, Opera]
-    assert list(field.clean(ids(aida, alien))) == [aida, alien]
+    field = things.formfield(models=[Movie, "app.Concert"])
+    assert list(field.querysets) == [Movie, Concert]
+    assert list(field.clean(ids(woodstock, alien))) == [woodstock, alien]
     field = things.formfield(models=[Movie.objects.filter(title="Aliens")])
     assert errors(field, ids(alien)) == [UNKNOWN % f"app.movie:{alien.pk}"]
 
@@ -883,6 +883,21 @@ def test_link_that_is_there_several_times(alien, aida):
     assert list(anthology.pieces.all()) == [video, aida, video] or (
         sorted(map(str, anthology.pieces.all())) == ["Aida", "Alien", "Alien"]
     )
+
+
+def test_key_that_is_too_long_for_the_field(registry, jack):
+    concert = Concert.objects.create(code="x" * 10)
+
+    class Holder(models.Model):
+        things = GM2MField("app.Concert", pk_maxlength=9)
+
+    things = Holder._meta.get_field("things")
+    field = things.formfield(models=[Concert])
+    assert errors(field, ids(concert)) == [
+        "app.concert:xxxxxxxxxx cannot be linked: its key is longer than 9."
+    ]
+    short = Concert.objects.create(code="x" * 9)
+    assert field.clean(ids(short)) == [short]
 
 
 # Formsets.

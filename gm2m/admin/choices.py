@@ -22,6 +22,17 @@ from django.utils.text import capfirst
 from ..forms import ChosenObjects, GM2MMultipleChoiceField, GroupedChoices
 
 
+class AdminChoices(GroupedChoices):
+    """The choices of a field, with full labels where groups are not shown."""
+
+    def choice(self, obj: Model, model: type[Model]) -> tuple[Any, str]:
+        value, label = super().choice(obj, model)
+        field: Any = self.field
+        if isinstance(field.widget, FilteredSelectMultiple):
+            label = field.full_label(obj)
+        return value, label
+
+
 class AdminChoiceField(GM2MMultipleChoiceField):
     """
     A choice among what the user may see, beyond the limits if it is linked already.
@@ -30,6 +41,7 @@ class AdminChoiceField(GM2MMultipleChoiceField):
     the field is never empty.
     """
 
+    iterator: type[GroupedChoices] = AdminChoices
     #: What is linked to the form's object: the texts of keys by model, and all of it.
     linked_keys: dict[Any, list[Any]]
     linked: list[Model]
@@ -73,14 +85,10 @@ class AdminChoiceField(GM2MMultipleChoiceField):
             for model, keys in self.linked_keys.items()
         )
 
-    def label_from_instance(self, obj: Model) -> str:
-        if isinstance(self.widget, (AutocompleteMixin, FilteredSelectMultiple)):
-            return self.full_label(obj)
-        return super().label_from_instance(obj)
-
     def full_label(self, obj: Model) -> str:
         """Return the label of an object where nothing else tells its model."""
-        return f"{capfirst(obj._meta.verbose_name)}: {obj}"
+        label = self.label_from_instance(obj)
+        return f"{capfirst(obj._meta.verbose_name)}: {label}"
 
     def among(self, values: Iterable[Any]) -> Iterator[tuple[str, Model]]:
         """
@@ -123,9 +131,8 @@ class AdminTargetField(AdminChoiceField):
         return found[0] if found else None
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        if self.disabled:
-            return False
-        return str(self.prepare_value(initial) or "") != str(data or "")
+        before = str(self.prepare_value(initial) or "")
+        return not self.disabled and before != str(data or "")
 
 
 class SearchMixin(AutocompleteMixin):
@@ -168,9 +175,3 @@ class SearchSelectMultiple(SearchMixin, AutocompleteSelectMultiple):
 
 class SearchSelect(SearchMixin, AutocompleteSelect):
     """Search for one object."""
-
-    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
-        groups = super().optgroups(name, value, attr)
-        if not self.is_required:
-            groups[0][1].insert(0, self.create_option(name, "", "", False, 0))
-        return groups

@@ -96,11 +96,10 @@ class GM2MThroughInlineMixin(GM2MAdminMixin):
     @property
     def gm2m(self) -> GM2MField:
         """The field whose through model this is."""
+        through = self.opts.concrete_model
         for field in self.parent_model._meta.many_to_many:
-            if isinstance(field, GM2MField):
-                through: Any = field.remote_field.through
-                if through._meta.concrete_model is self.opts.concrete_model:
-                    return field
+            if field.remote_field.through is through and isinstance(field, GM2MField):
+                return field
         raise ImproperlyConfigured(
             f"{type(self).__name__} is a GM2MThroughInlineMixin, and "
             f"{self.opts.label} is not the through model of a GM2MField of "

@@ -37,12 +37,10 @@ class LinkedChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        columns = [c for c in self.list_display if isinstance(c, LinkedColumn)]
-        if not columns:
-            return
         visibility = Visibility(self.model_admin.admin_site, request)
-        for column in columns:
-            visibility.hide(column.field, list(self.result_list))
+        for column in self.list_display:
+            if isinstance(column, LinkedColumn):
+                visibility.hide(column.field, list(self.result_list))
 
 
 class LinkedModelFilter(SimpleListFilter):

@@ -80,7 +80,7 @@ class GM2MAdminMixin:
         models = kwargs.pop("models", None) or db_field.models_on_offer()
         if not models:
             return db_field.formfield()
-        kwargs.setdefault("form_class", AdminChoiceField)
+        kwargs["form_class"] = admin_class(kwargs.get("form_class", AdminChoiceField))
         if "widget" not in kwargs and (widget := self.gm2m_widget(db_field, request)):
             kwargs["widget"] = widget
         visibility = Visibility(self.admin_site, request)
@@ -191,6 +191,13 @@ class GM2MAdminMixin:
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         changelist = super().get_changelist(request, **kwargs)  # type: ignore[misc]
         return type(changelist.__name__, (LinkedChangeList, changelist), {})
+
+
+def admin_class(form_class: type[Any]) -> type[Any]:
+    """Return `form_class`, which may override labels, for use in the admin."""
+    if issubclass(form_class, AdminChoiceField):
+        return form_class
+    return type(form_class.__name__, (form_class, AdminChoiceField), {})
 
 
 class HidingFormSet:
