@@ -168,6 +168,7 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
         self.pk_maxlength = PK_MAXLENGTH if pk_maxlength is NOT_GIVEN else pk_maxlength
         self.on_delete_src = on_delete_src or on_delete
         self.on_delete_tgt = on_delete_tgt or on_delete
+        # Not the default that Django's constructor has set.
         self.is_editable = editable
         self.relations: dict[type[Model], Relation] = {}
         #: What ``target_of()`` has found out about classes.

@@ -41,7 +41,7 @@ class ModelFormsMixin:
 
     @editable.setter
     def editable(self, value: bool) -> None:
-        """Django's constructor sets it, to a default of its own."""
+        self.is_editable = value
 
     def models_on_offer(self) -> list[type[Model]]:
         """Return the models that forms offer: the declared ones, in their order."""
@@ -90,7 +90,10 @@ class ModelFormsMixin:
             _label, key = split_identifier(value)
             if limit is not None and len(key) > limit:
                 raise ValidationError(
-                    _("%(value)s cannot be linked: its key is longer than %(limit)d."),
+                    _(
+                        "%(value)s cannot be linked: its key is longer than %(limit)d "
+                        "characters."
+                    ),
                     code="too_long",
                     params={"value": value, "limit": limit},
                 )

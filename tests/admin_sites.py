@@ -46,7 +46,8 @@ class OperaAdmin(TitleAdmin):
 class UserAdmin(GM2MAdminMixin, admin.ModelAdmin):
     autocomplete_fields = ["preferred_videos"]
     list_display = ["name", "preferred_videos"]
-    list_filter = ["preferred_videos"]
+    list_filter = ["preferred_videos", "preferred_videos__opera", "name"]
+    search_fields = ["name", "preferred_videos__movie__title"]
     save_as = True
 
 

@@ -502,6 +502,27 @@ def test_filter(admin_client, titles, jack):
         assert rows(admin_client, **{name: junk}) == 302
 
 
+def test_filter_by_objects_of_one_model(admin_client, titles, jack):
+    User.objects.create(name="Jill")
+    jack.preferred_videos.add(titles["aida"], Opera.objects.create(title=SECRET))
+    html = page(admin_client, reverse("library:app_user_changelist"))
+    assert "Aida &lt;b&gt;" in html
+    assert SECRET not in html
+    name = "preferred_videos__opera__id__exact"
+    assert f"?{name}={titles['aida'].pk}" in html
+    assert rows(admin_client, **{name: titles["aida"].pk}) == ["Jack"]
+    assert rows(admin_client, **{name: Opera.objects.create(title="x").pk}) == []
+    assert rows(admin_client, **{name: "junk"}) == 302
+
+
+def test_list_is_searched_by_titles(admin_client, titles, jack):
+    jill = User.objects.create(name="Jill")
+    jack.preferred_videos.add(titles["alien"], Movie.objects.create(title="Aliens"))
+    jill.preferred_videos.add(titles["nanook"])
+    assert rows(admin_client, q="alien") == ["Jack"]
+    assert rows(admin_client, q="jill") == ["Jill"]
+
+
 # Fields that are shown.
 
 
@@ -825,6 +846,22 @@ def test_list_editable_is_refused():
         list_editable = ["preferred_videos"]
 
     assert [error.id for error in checked(EditableAdmin)] == ["gm2m.E404"]
+
+
+def test_filter_beyond_the_targets_is_refused():
+    class BeyondAdmin(GM2MAdminMixin, admin.ModelAdmin):
+        list_filter = ["preferred_videos__movie__year"]
+
+    assert checked(BeyondAdmin) == [
+        checks.Error(
+            "The value of 'list_filter[0]' goes beyond the targets of "
+            "app.User.preferred_videos.",
+            hint="Name 'preferred_videos' or 'preferred_videos__movie', or write a "
+            "SimpleListFilter.",
+            obj=BeyondAdmin,
+            id="gm2m.E406",
+        )
+    ]
 
 
 def test_inline_needs_a_parent_that_searches():

@@ -109,9 +109,9 @@ def test_nothing_chosen_leaves_what_is_not_shown(login, jack):
     assert answer.status_code == 302
 
 
-def login_again(login):
+def login_again(login, *permissions):
     Account.objects.filter(username="clerk").delete()
-    return login(*CLERK)
+    return login(*(permissions or CLERK))
 
 
 def test_required_field_must_not_become_empty(login, alien):
@@ -265,6 +265,13 @@ def test_filter_offers_what_may_be_viewed(login, jack, secret, woodstock):
     html = client.get(url).content.decode()
     assert "Movies" in html
     assert "Concerts" not in html
+    assert "preferred_videos__opera__id__exact" in html
+    assert "Secret" not in html
+    hers = login_again(login, "view_user").get(url).content.decode()
+    assert "preferred_videos__" not in hers
+    client = login_again(login)
+    answer = client.get(url, {"preferred_videos__opera__id__exact": str(secret.pk)})
+    assert answer.status_code == 302
     answer = client.get(url, {"preferred_videos__model": "app.concert"})
     assert answer.status_code == 302
     jill = User.objects.create(name="Jill")

@@ -234,6 +234,18 @@ def test_field_without_models_can_be_made_editable(registry, alien, aida):
     assert list(HolderForm.base_fields["things"].querysets) == [Movie, Opera]
 
 
+def test_field_can_be_made_editable_later(registry):
+    class Holder(models.Model):
+        things = GM2MField()
+
+    things = Holder._meta.get_field("things")
+    things.editable = True
+    assert things.editable
+    assert "editable" not in things.deconstruct()[3]
+    things.editable = False
+    assert things.deconstruct()[3]["editable"] is False
+
+
 def test_field_that_is_not_editable_has_no_form_field(registry):
     class Target(models.Model):
         pass
@@ -894,7 +906,7 @@ def test_key_that_is_too_long_for_the_field(registry, jack):
     things = Holder._meta.get_field("things")
     field = things.formfield(models=[Concert])
     assert errors(field, ids(concert)) == [
-        "app.concert:xxxxxxxxxx cannot be linked: its key is longer than 9."
+        "app.concert:xxxxxxxxxx cannot be linked: its key is longer than 9 characters."
     ]
     short = Concert.objects.create(code="x" * 9)
     assert field.clean(ids(short)) == [short]

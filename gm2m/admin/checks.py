@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.admin.exceptions import NotRegistered
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models.constants import LOOKUP_SEP
 
 from ..fields import GM2MField
 
@@ -44,6 +45,21 @@ class GM2MChecks:
         if gm2m_field(obj.model, item) is not None:
             return []  # It has a column of its own.
         return super()._check_list_display_item(obj, item, label)  # type: ignore[misc]
+
+    def _check_list_filter_item(self, obj: Any, item: Any, label: str) -> Any:
+        name, *path = item.split(LOOKUP_SEP) if isinstance(item, str) else [None]
+        field = gm2m_field(obj.model, name)
+        if field is None or len(path) < 2:
+            return super()._check_list_filter_item(obj, item, label)  # type: ignore[misc]
+        return [
+            checks.Error(
+                f"The value of '{label}' goes beyond the targets of {field}.",
+                hint=f"Name '{name}' or '{name}__{path[0]}', or write a "
+                "SimpleListFilter.",
+                obj=obj.__class__,
+                id="gm2m.E406",
+            )
+        ]
 
     def _check_list_editable_item(self, obj: Any, name: Any, label: str) -> Any:
         field = gm2m_field(obj.model, name)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import RelatedFieldListFilter, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..fields import GM2MField
+from .checks import gm2m_field
 from .visibility import Visibility
 
 EMPTY = "none"
@@ -86,6 +88,37 @@ class LinkedModelFilter(SimpleListFilter):
                 linked = sources.filter(**{lookup: visible.order_by().values("pk")})
                 return queryset.filter(pk__in=linked.values("pk"))
         raise IncorrectLookupParameters(f"{self.field} has no filter for {value!r}.")
+
+
+class LinkedObjectFilter(RelatedFieldListFilter):
+    """A filter of sources by the objects of one model that the user may see."""
+
+    lookup_val: Any  # A list; Django's own, for type checkers.
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        visibility = Visibility(model_admin.admin_site, request)
+        visible = visibility.queryset(field.remote_field.model)
+        return [] if visible is None else [(obj.pk, str(obj)) for obj in visible]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        known = {str(pk) for pk, _label in self.lookup_choices}
+        if not known.issuperset(self.lookup_val or ()):
+            raise IncorrectLookupParameters(f"{self.title} has no such entry.")
+        return super().queryset(request, queryset)
+
+
+def filter_of(model: Any, item: Any) -> Any:
+    """
+    Return what Django is to take for `item` of ``list_filter``: a filter by models for
+    a ``GM2MField`` of `model`, one by objects for ``<field>__<model>``.
+    """
+    if not isinstance(item, str):
+        return item
+    name, _sep, target = item.partition(LOOKUP_SEP)
+    field = gm2m_field(model, name)
+    if field is None:
+        return item
+    return (item, LinkedObjectFilter) if target else filter_class(field)
 
 
 def filter_class(field: GM2MField) -> type[LinkedModelFilter]:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from ..fields import GM2MField
 from .checks import GM2MChecks, gm2m_field
 from .choices import AdminChoiceField, SearchSelectMultiple
-from .lists import LinkedChangeList, LinkedColumn, filter_class
+from .lists import LinkedChangeList, LinkedColumn, filter_of
 from .views import GM2MAutocompleteJsonView
 from .visibility import Visibility
 
@@ -184,7 +184,7 @@ class GM2MAdminMixin:
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return [
-            filter_class(field) if (field := gm2m_field(self.model, item)) else item
+            filter_of(self.model, item)
             for item in super().get_list_filter(request)  # type: ignore[misc]
         ]
 
