@@ -100,7 +100,7 @@ class LinkedObjectFilter(RelatedFieldListFilter):
         visible = visibility.queryset(field.remote_field.model)
         return [] if visible is None else [(obj.pk, str(obj)) for obj in visible]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         known = {str(pk) for pk, _label in self.lookup_choices}
         if not known.issuperset(self.lookup_val or ()):
             raise IncorrectLookupParameters(f"{self.title} has no such entry.")
