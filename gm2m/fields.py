@@ -499,3 +499,8 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
 
     def m2m_reverse_target_field_name(self) -> str:
         return self.links.content_type.target_field.name
+
+    def get_limit_choices_to(self) -> Any:
+        # Asked by code that applies it to the facade, where there is nothing to limit,
+        # and which a limit for each model would crash. See ``limits.limit_of()``.
+        return {}

@@ -37,6 +37,10 @@ class FacadeKey(models.CharField):  # type: ignore[type-arg]
         facade: Any = self.model
         return facade.gm2m_reference(app_label, model_name, key, DEFAULT_DB_ALIAS)
 
+    def get_prep_value(self, value: Any) -> Any:
+        # Of lookups, which find nothing: any value will do, whatever it is.
+        return str(value)
+
 
 class FacadeManager(models.Manager[Any]):
     """A manager that shows no objects, and reads references."""
