@@ -1,6 +1,6 @@
 """The app configuration: the only place with effects at start-up."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
@@ -22,3 +22,6 @@ class GM2MConfig(AppConfig):
         checks.register(check_databases, checks.Tags.database)
         # From any sender: Django sends it for apps with models alone.
         pre_migrate.connect(inject, dispatch_uid="gm2m.operations")
+        if apps.is_installed("drf_spectacular"):
+            # Its extensions are known as soon as they are imported.
+            from . import rest_schema  # noqa: F401

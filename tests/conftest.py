@@ -10,6 +10,9 @@ from tests.evolution import Evolution
 from tests.forkserver import ForkServer
 from tests.project import Project
 
+#: Tests with other packages have settings and a session of their own.
+collect_ignore = ["ecosystem"]
+
 #: Modules that make projects, many rows or long histories: not for the quick run.
 SLOW = {
     "test_alter_operation",

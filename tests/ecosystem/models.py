@@ -1,0 +1,80 @@
+"""The models of the documentation, as far as other packages put something on them."""
+
+import uuid
+
+from django.db import models
+
+from gm2m import GM2MField
+
+
+class Person(models.Model):
+    name = models.CharField(max_length=100)
+
+    def __str__(self):
+        return self.name
+
+
+class Movie(models.Model):
+    title = models.CharField(max_length=100)
+    year = models.IntegerField(default=1942)
+    director = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True)
+
+    def __str__(self):
+        return self.title
+
+
+class Opera(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    title = models.CharField(max_length=100)
+
+    def __str__(self):
+        return self.title
+
+
+class Concert(models.Model):
+    code = models.CharField(max_length=100, primary_key=True)
+    title = models.CharField(max_length=100)
+
+    def __str__(self):
+        return self.title
+
+
+class Book(models.Model):
+    """A model that no field declares."""
+
+    title = models.CharField(max_length=100)
+
+    def __str__(self):
+        return self.title
+
+
+class Viewer(models.Model):
+    name = models.CharField(max_length=100)
+    preferred_videos = GM2MField(
+        Movie, Opera, Concert, pk_maxlength=36, blank=True, help_text="Any of them."
+    )
+
+    def __str__(self):
+        return self.name
+
+
+class Critic(models.Model):
+    """A field that may not be empty, with limits for each model."""
+
+    name = models.CharField(max_length=100)
+    reviewed = GM2MField(
+        Movie,
+        Opera,
+        pk_maxlength=36,
+        limit_choices_to={
+            Movie: {"year__lt": 2000},
+            "ecosystem.Opera": lambda: {"title__startswith": "T"},
+        },
+    )
+
+
+class Anything(models.Model):
+    """A field that declares no models."""
+
+    name = models.CharField(max_length=100)
+    things = GM2MField(related_name="anythings", blank=True)
