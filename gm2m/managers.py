@@ -181,6 +181,17 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
     aget_or_create = async_twin(get_or_create)
     aupdate_or_create = async_twin(update_or_create)
 
+    def set_base(self, objs: Iterable[Any], **options: Any) -> None:
+        # Code that knows nothing of several models looks for targets in the related
+        # model, finds none there, and would remove all links.
+        if getattr(objs, "model", None) is self.field.remote_field.model:
+            raise TypeError(
+                f"{self.field} was to link what was looked for in one model, where "
+                "none of its targets are. Pass the targets themselves, or [] to link "
+                "nothing."
+            )
+        super().set_base(objs, **options)
+
     # The other end: targets.
 
     def own_values(self, using: str) -> dict[str, Any]:

@@ -490,6 +490,16 @@ def test_set_takes_any_iterable(user, movie, opera):
     assert list(user.preferred_videos.all()) == [opera]
 
 
+@pytest.mark.parametrize("clear", [True, False])
+def test_set_refuses_what_was_looked_for_in_the_wrong_model(user, movie, clear):
+    """As code does that knows many-to-many fields alone: it would remove all links."""
+    user.preferred_videos.add(movie)
+    found = User._meta.get_field("preferred_videos").related_model.objects.all()
+    with pytest.raises(TypeError, match=r"preferred_videos .*Pass the targets"):
+        user.preferred_videos.set(found, clear=clear)
+    assert list(user.preferred_videos.all()) == [movie]
+
+
 def test_set_takes_options_by_name_only(user, movie):
     with pytest.raises(TypeError):
         user.preferred_videos.set([movie], True)
