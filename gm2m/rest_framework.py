@@ -13,12 +13,12 @@ It needs ``djangorestframework``, the extra ``drf``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
-from django.db import connections, router, transaction
-from django.db.models import F, Manager, Model, QuerySet
+from django.db import router, transaction
+from django.db.models import Manager, Model, QuerySet
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from rest_framework.fields import Field, iter_options
@@ -29,12 +29,9 @@ from rest_framework.relations import (
 )
 from rest_framework.utils.field_mapping import needs_label
 
-from .choices import offered
+from .choices import fetched, offered
 from .fields import GM2MField
 from .identifiers import identifier, split_identifier
-from .keys import Key
-from .lookups import KeyAmong
-from .query import BATCH_SIZE
 
 Querysets = dict[type[Model], QuerySet[Any]]
 
@@ -486,21 +483,3 @@ def given_querysets(given: Iterable[Any]) -> dict[type[Model], Any]:
 def is_model(value: Any) -> bool:
     """Return whether `value` is a model class."""
     return isinstance(value, type) and issubclass(value, Model)
-
-
-def fetched(queryset: QuerySet[Any], texts: Iterable[str]) -> Iterator[Model]:
-    """
-    Yield the objects of `queryset` that have these keys, and others whose keys are
-    equal to them for the database.
-    """
-    key = Key(queryset.model._meta.pk)
-    texts = [text for text in texts if is_storable(text)]
-    natives = [native for native, _text in key.natives(texts, connections[queryset.db])]
-    for start in range(0, len(natives), BATCH_SIZE):
-        among = KeyAmong(F("pk"), natives[start : start + BATCH_SIZE])
-        yield from queryset.filter(among)
-
-
-def is_storable(text: str) -> bool:
-    """Return whether databases take `text`: no NUL, no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,10 +1,13 @@
 """What a field offers to those who choose, within its ``limit_choices_to``."""
 
+import re
+
 import pytest
 from django.db import models
 from django.db.models import Q
 
-from gm2m.choices import limited, offered
+from gm2m.choices import choose, limited, offered
+from gm2m.identifiers import identifier
 from tests.app.models import Movie, Opera, Person, Undeclared, User, Video, VideoProxy
 
 
@@ -90,3 +93,36 @@ def test_code_that_knows_nothing_of_models_finds_no_objects(db, value):
     model = User._meta.get_field("preferred_videos").related_model
     with pytest.raises(models.ObjectDoesNotExist):
         model._default_manager.get(pk=value)
+
+
+# What was chosen.
+
+
+def test_objects_by_their_identifiers(movies, django_assert_num_queries):
+    field = User._meta.get_field("preferred_videos")
+    opera = Opera.objects.create(title="Tosca")
+    objs = [opera, *Movie.objects.order_by("-pk")]
+    values = [identifier(obj) for obj in objs]
+    with django_assert_num_queries(2):
+        assert choose(field, [*values, values[0]]) == objs
+    assert choose(field, []) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["app.movie:0", "app.movie:x", "app.book:1", "app.concert:\0", "x", 7],
+    ids=repr,
+)
+def test_what_is_none_of_the_objects_on_offer(db, value):
+    with pytest.raises(ValueError, match=re.escape(repr(value))):
+        choose(User._meta.get_field("preferred_videos"), [value])
+
+
+def test_objects_beyond_the_limits_are_not_on_offer(movies, monkeypatch):
+    field = User._meta.get_field("preferred_videos")
+    monkeypatch.setattr(field.remote_field, "limit_choices_to", {"title": "Ran"})
+    monkeypatch.setattr(field, "relations", {Movie: field.relations[Movie]})
+    ran, casablanca = Movie.objects.order_by("-title")
+    assert choose(field, [identifier(ran)]) == [ran]
+    with pytest.raises(ValueError, match="on offer"):
+        choose(field, [identifier(casablanca)])
