@@ -21,7 +21,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 
 from .descriptors import ReverseDescriptor
-from .relations import Relation, TargetDescriptor
+from .relations import Relation, TargetDescriptor, TargetKey
 
 if TYPE_CHECKING:
     from django.apps.registry import Apps
@@ -128,6 +128,7 @@ def refresh(
     through: Any = field.remote_field.through._meta
     through.private_fields = replaced(through.private_fields, old, relation.fields)
     renew(through, ("_forward_fields_map",))
+    show_on_facade(field, relation, old)
     models: Any = family(relation.model)
     for model in models:
         tree = model._meta.__dict__.get("_relation_tree")
@@ -139,6 +140,20 @@ def refresh(
     # Parents first: what children have is derived from theirs.
     for model in sorted(models, key=lambda model: len(model.__mro__)):
         renew(model._meta, ("fields_map", "related_objects"))
+
+
+def show_on_facade(
+    field: GM2MField, relation: Relation, old: Iterable[TargetKey]
+) -> None:
+    """
+    Let the related model of `field` have the first step to the target: filters and
+    type checkers follow a lookup from one model to the next.
+    """
+    facade: Any = field.remote_field.model
+    if not isinstance(facade, str):
+        opts = facade._meta
+        opts.private_fields = replaced(opts.private_fields, old, [relation.key])
+        renew(opts, ("_forward_fields_map",))
 
 
 def renew(opts: Any, names: Iterable[str]) -> None:

@@ -813,6 +813,40 @@ def test_reverse_relation_of_a_target_can_be_told_as_any_other():
     assert rel.get_accessor_name() == "user_set"
 
 
+def followed(model, lookup):
+    """Return the field that `lookup` ends with, as filters and type checkers find it."""
+    for name in lookup.split("__"):
+        field = model._meta.get_field(name)
+        model = field.remote_field and field.remote_field.model
+    return field
+
+
+def test_lookups_can_be_followed_from_model_to_model():
+    title = followed(User, "preferred_videos__movie__title")
+    assert title == Movie._meta.get_field("title")
+    name = followed(User, "preferred_videos__opera__composer__name")
+    assert name.model.__name__ == "Person"
+    with pytest.raises(FieldDoesNotExist):
+        followed(User, "preferred_videos__book__title")
+
+
+def test_lookups_of_a_found_relation_can_be_followed(library):
+    source, film = library.source(), library.film()
+    source.things.add(film)
+    title = followed(library.Undeclared, "things__film__title")
+    assert title is library.Film._meta.get_field("title")
+
+
+def test_lookups_are_followed_by_the_names_of_the_day(registry, db):
+    thing = declare("app")
+    source = declare_source(thing)
+    assert followed(source, "things__thing__id").model is thing
+    declare("auth")
+    assert followed(source, "things__app_thing__id").model is thing
+    with pytest.raises(FieldDoesNotExist):
+        followed(source, "things__thing__id")
+
+
 # Caches.
 
 
