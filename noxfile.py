@@ -102,6 +102,40 @@ def matrix(session: nox.Session, django: str, database: str) -> None:
 
 
 @nox.session
+@nox.parametrize(
+    "python,django",
+    [
+        nox.param(python, django, id=f"django{django}")
+        for python, django in (("3.12", "5.2"), ("3.12", "6.0"), ("3.13", "6.1"))
+    ],
+)
+def ecosystem(session: nox.Session, django: str) -> None:
+    """Run the tests with other packages, in their current releases, on one Django."""
+    requirements = group("tests", "postgres", "mariadb", "ecosystem")
+    session.install("--upgrade", "-e", ".[drf]", f"Django~={django}.0", *requirements)
+    settings = ("--ds", "tests.ecosystem.settings", "-p", "no:cacheprovider")
+    run = ("coverage", "run", "-m", "pytest", *settings)
+    name = os.environ.get("GM2M_TEST_DB_NAME", "gm2m")
+    env = {
+        "GM2M_TEST_DB": "sqlite",
+        "GM2M_TEST_DB_NAME": f"{name}_ecosystem_{django.replace('.', '_')}",
+        "COVERAGE_FILE": str(Path(session.create_tmp()).resolve() / ".coverage"),
+    }
+    session.run("coverage", "erase", env=env)
+    session.run(*run, *(session.posargs or ["tests/ecosystem"]), env=env)
+    if session.posargs:
+        return
+    session.run("coverage", "combine", "--quiet", env=env)
+    only = ("--include=gm2m/rest_*.py", "--omit=", "--fail-under=100")
+    session.run("coverage", "report", *only, env=env)
+    # What was sent meets other databases, too.
+    for database in ("postgres", "mariadb"):
+        env["GM2M_TEST_DB"] = database
+        rest = [str(path) for path in sorted(Path("tests/ecosystem").glob("test_rest*"))]
+        session.run("pytest", *settings, *rest, env=env)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Combine what the matrix measured; less than agreed fails."""
     session.install(*group("tests"))

@@ -814,7 +814,7 @@ def test_reverse_relation_of_a_target_can_be_told_as_any_other():
 
 
 def followed(model, lookup):
-    """Return the field that `lookup` ends with, as filters and type checkers find it."""
+    """Return the field at the end of `lookup`, as filters and type checkers find it."""
     for name in lookup.split("__"):
         field = model._meta.get_field(name)
         model = field.remote_field and field.remote_field.model

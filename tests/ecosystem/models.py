@@ -1,10 +1,18 @@
 """The models of the documentation, as far as other packages put something on them."""
 
 import uuid
+from typing import TYPE_CHECKING
 
 from django.db import models
+from simple_history.models import HistoricalRecords
+from taggit.managers import TaggableManager
 
 from gm2m import GM2MField
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import ManyRelatedManager
+
+    from gm2m.managers import ForwardManager
 
 
 class Person(models.Model):
@@ -15,6 +23,9 @@ class Person(models.Model):
 
 
 class Movie(models.Model):
+    if TYPE_CHECKING:
+        annotated_set: ManyRelatedManager["Annotated", models.Model]
+
     title = models.CharField(max_length=100)
     year = models.IntegerField(default=1942)
     director = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True)
@@ -58,6 +69,15 @@ class Viewer(models.Model):
         return self.name
 
 
+class Annotated(models.Model):
+    """A field whose manager type checkers are told of."""
+
+    if TYPE_CHECKING:
+        videos: ForwardManager
+    else:
+        videos = GM2MField(Movie, Opera, pk_maxlength=36)
+
+
 class Critic(models.Model):
     """A field that may not be empty, with limits for each model."""
 
@@ -78,3 +98,27 @@ class Anything(models.Model):
 
     name = models.CharField(max_length=100)
     things = GM2MField(related_name="anythings", blank=True)
+
+
+class Recorded(models.Model):
+    """Its history, and that of its links, is kept."""
+
+    name = models.CharField(max_length=100)
+    videos = GM2MField(Movie, Opera, pk_maxlength=36, blank=True)
+
+    history = HistoricalRecords(m2m_fields=[videos])
+
+    def __str__(self):
+        return self.name
+
+
+class Tagged(models.Model):
+    """Tags, another relation to anything, beside the field."""
+
+    name = models.CharField(max_length=100)
+    videos = GM2MField(Movie, Opera, pk_maxlength=36, blank=True)
+
+    tags = TaggableManager(blank=True)
+
+    def __str__(self):
+        return self.name
