@@ -97,7 +97,19 @@ class Anything(models.Model):
     """A field that declares no models."""
 
     name = models.CharField(max_length=100)
-    things = GM2MField(related_name="anythings", blank=True)
+    things = GM2MField(
+        related_name="anythings", blank=True, verbose_name="anything at all"
+    )
+
+
+class Edition(models.Model):
+    """A model that has an identifier."""
+
+    identifier = models.CharField(max_length=100)
+
+
+class Bookcase(models.Model):
+    editions = GM2MField(Edition)
 
 
 class Recorded(models.Model):

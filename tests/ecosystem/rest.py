@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework.relations import StringRelatedField
 from rest_framework.routers import DefaultRouter
 from rest_framework.serializers import HyperlinkedModelSerializer, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
@@ -45,6 +46,16 @@ class NestedViewerSerializer(ModelSerializer):
         fields = ["id", "name", "preferred_videos"]
 
 
+class TitledViewerSerializer(ModelSerializer):
+    preferred_videos = GM2MRelatedField(
+        {Movie: StringRelatedField()}, many=True, read_only=True
+    )
+
+    class Meta:
+        model = Viewer
+        fields = ["preferred_videos"]
+
+
 class DeepViewerSerializer(GM2MModelSerializerMixin, ModelSerializer):
     class Meta:
         model = Viewer
@@ -73,6 +84,11 @@ class NestedViewerViews(ModelViewSet):
     serializer_class = NestedViewerSerializer
 
 
+class TitledViewerViews(ModelViewSet):
+    queryset = Viewer.objects.prefetch_related("preferred_videos").order_by("pk")
+    serializer_class = TitledViewerSerializer
+
+
 class DeepViewerViews(ModelViewSet):
     queryset = Viewer.objects.prefetch_related("preferred_videos__director")
     serializer_class = DeepViewerSerializer
@@ -87,6 +103,7 @@ api = DefaultRouter()
 api.register("viewers", ViewerViews, "viewer")
 api.register("critics", CriticViews, "critic")
 api.register("nested", NestedViewerViews, "nested")
+api.register("titled", TitledViewerViews, "titled")
 api.register("deep", DeepViewerViews, "deep")
 api.register("anythings", AnythingViews, "anything")
 

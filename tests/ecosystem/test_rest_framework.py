@@ -12,7 +12,18 @@ from rest_framework.test import APIRequestFactory
 from gm2m.identifiers import identifier
 from gm2m.rest_framework import GM2MModelSerializerMixin, GM2MRelatedField
 
-from .models import Anything, Book, Concert, Critic, Movie, Opera, Person, Viewer
+from .models import (
+    Anything,
+    Book,
+    Bookcase,
+    Concert,
+    Critic,
+    Edition,
+    Movie,
+    Opera,
+    Person,
+    Viewer,
+)
 from .rest import (
     AnythingSerializer,
     CriticSerializer,
@@ -186,6 +197,16 @@ def test_depth_shows_nested_data_with_identifiers(library):
     ]
 
 
+def test_depth_leaves_an_identifier_of_the_models_own(db):
+    edition = Edition.objects.create(identifier="ISBN 1")
+    bookcase = Bookcase.objects.create()
+    bookcase.editions.add(edition)
+    deep = serializer_for(Bookcase, {"depth": 1})
+    assert deep(bookcase).data["editions"] == [
+        {"id": edition.pk, "identifier": "ISBN 1"}
+    ]
+
+
 def test_depth_is_read_only(library):
     data = {"name": "Ada", "preferred_videos": []}
     saved(DeepViewerSerializer(library.ada, data=data))
@@ -301,6 +322,13 @@ def test_partial_update_with_the_field(library):
     data = {"preferred_videos": ids(library.ran)}
     saved(ViewerSerializer(library.ada, data=data, partial=True))
     assert linked(library.ada) == {library.ran}
+
+
+def test_links_whose_target_is_gone_go(library):
+    Movie.objects.filter(pk=library.casablanca.pk)._raw_delete("default")
+    data = ViewerSerializer(library.ada).data
+    saved(ViewerSerializer(library.ada, data=data))
+    assert library.ada.preferred_videos.count() == 2
 
 
 def test_an_empty_list_removes_all(library):
@@ -500,6 +528,23 @@ def test_arguments_of_the_field():
     field = field_of(CriticSerializer, "reviewed")
     assert field.required
     assert not field.allow_empty
+
+
+def test_the_label_is_the_verbose_name(library):
+    assert field_of(serializer_for(Anything), "things").label == "Anything at all"
+
+
+def test_choices(library):
+    """As code asks for them that makes forms of its own."""
+    for cutoff in (None, 1000):
+        meta = {"extra_kwargs": {"reviewed": {"html_cutoff": cutoff}}}
+        field = field_of(serializer_for(Critic, meta), "reviewed")
+        assert field.choices == {
+            identifier(library.casablanca): "Casablanca",
+            identifier(library.ran): "Ran",
+            identifier(library.tosca): "Tosca",
+        }
+        assert len(list(field.iter_options())) == 3 + 4  # Two groups.
 
 
 def test_an_empty_list_where_the_field_may_not_be_blank(library):

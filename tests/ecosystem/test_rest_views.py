@@ -247,7 +247,7 @@ def test_schema(client):
     }
     anything = schemas["Anything"]["properties"]["things"]
     assert anything["readOnly"] is True
-    assert anything["items"] == STRING
+    assert anything["items"] == {**STRING, "title": "Anything at all"}
 
 
 def test_schema_of_nested_data(client):
@@ -259,6 +259,10 @@ def test_schema_of_nested_data(client):
             {"$ref": "#/components/schemas/Opera"},
             STRING,
         ]
+    }
+    properties = schemas["TitledViewer"]["properties"]
+    assert properties["preferred_videos"]["items"] == {
+        "oneOf": [{"type": "string", "readOnly": True}, STRING]
     }
     properties = schemas["DeepViewer"]["properties"]
     movie, opera, concert, string = properties["preferred_videos"]["items"]["oneOf"]

@@ -109,7 +109,9 @@ def test_a_filter_of_its_own_asks_for_the_link(library):
         viewers: list[FilteredType] = strawberry_django.field()
 
     link = Viewer.preferred_videos.through.objects.latest("pk").pk
-    query = "query($pk: ID!) { viewers(filters: {preferredVideos: {pk: $pk}}) { name } }"
+    query = (
+        "query($pk: ID!) { viewers(filters: {preferredVideos: {pk: $pk}}) { name } }"
+    )
     asked = strawberry.Schema(Filtered).execute_sync
     result = asked(query, variable_values={"pk": link})
     assert result.data == {"viewers": [{"name": "Ada"}]}
