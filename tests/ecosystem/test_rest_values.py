@@ -322,3 +322,20 @@ def test_forms(db, values):
     response = APIClient().post("/viewers/", data, format="multipart")
     assert response.status_code == 400
     assert list(response.json()) == ["preferred_videos"]
+
+
+WRONG = [1, True, None, "x", {"a": 1}, [1], [{}], [None], ["x\0"], [["a.b:1"]]]
+
+
+@pytest.mark.parametrize("value", WRONG, ids=unique_ids(WRONG))
+@pytest.mark.parametrize("name", ["viewers", "nested"])
+def test_errors_in_the_browsable_api(db, name, value):
+    body = json.dumps({"name": "Eve", "preferred_videos": value})
+    response = APIClient().post(
+        f"/{name}/",
+        body,
+        content_type="application/json",
+        headers={"accept": "text/html"},
+    )
+    assert response.status_code == 400
+    assert "preferred_videos" in response.content.decode()
