@@ -827,7 +827,7 @@ def test_lookups_can_be_followed_from_model_to_model():
     name = followed(User, "preferred_videos__opera__composer__name")
     assert name.model.__name__ == "Person"
     with pytest.raises(FieldDoesNotExist):
-        followed(User, "preferred_videos__book__title")
+        followed(User, "preferred_videos__nope__title")
 
 
 def test_lookups_of_a_found_relation_can_be_followed(library):
