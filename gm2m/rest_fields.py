@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import Manager, Model, QuerySet
 from django.utils.text import capfirst
@@ -57,15 +58,17 @@ class GM2MRelatedField(RelatedField):
     objects; those of other models stay strings. What is written are strings in any
     case.
 
-    `querysets` are the objects that may be written: a queryset or a manager for each
-    model, or the model itself for all that its default manager shows. By default they
-    are the declared models of the ``GM2MField``, within its ``limit_choices_to``.
+    `models` are those whose objects may be written: models or their names
+    (``"app.Movie"``), for all that the default manager shows, querysets or managers,
+    one for each model. By default they are the declared models of the ``GM2MField``,
+    within its ``limit_choices_to``.
 
     All else is as for DRF's related fields: `many`, `read_only`, `allow_empty`,
     `html_cutoff` and so on. Without `many` it serves a ``GenericForeignKey``.
 
-    Raises ``TypeError`` for wrong arguments; when the serializer is used,
-    ``ImproperlyConfigured`` if there is nothing that could be written.
+    Raises ``TypeError`` for wrong arguments, ``LookupError`` for a name that is not
+    installed; when the serializer is used, ``ImproperlyConfigured`` if there is nothing
+    that could be written.
     """
 
     default_error_messages = {
@@ -94,21 +97,21 @@ class GM2MRelatedField(RelatedField):
         self,
         serializers: Mapping[type[Model], Any] | None = None,
         *,
-        querysets: Iterable[Any] | None = None,
+        models: Iterable[Any] | None = None,
         **kwargs: Any,
     ) -> None:
         if kwargs.get("queryset") is not None:
             raise TypeError(
                 "GM2MRelatedField() has objects of several models: instead of queryset "
-                "give it querysets, a list with one for each model."
+                "give it models, a list of models or of querysets."
             )
-        if querysets is not None and kwargs.get("read_only"):
+        if models is not None and kwargs.get("read_only"):
             raise TypeError(
-                "GM2MRelatedField(): querysets are what can be written, and read_only "
-                "is set."
+                "GM2MRelatedField(): models are what can be written, and read_only is "
+                "set."
             )
         self.serializers = given_serializers(serializers or {})
-        self.querysets = None if querysets is None else given_querysets(querysets)
+        self.querysets = None if models is None else given_models(models)
         super().__init__(**kwargs)
 
     @classmethod
@@ -136,7 +139,7 @@ class GM2MRelatedField(RelatedField):
         if not (self.read_only or own or self.get_querysets()):
             raise ImproperlyConfigured(
                 f"{name}: there are no objects that could be chosen. Give the field "
-                "querysets, declare models in the GM2MField, or set read_only=True."
+                "models, declare them in the GM2MField, or set read_only=True."
             )
 
     # Where it is.
@@ -358,20 +361,20 @@ def given_serializers(given: Mapping[type[Model], Any]) -> dict[type[Model], Any
     return found
 
 
-def given_querysets(given: Iterable[Any]) -> dict[type[Model], Any]:
-    """Return the querysets that a user has given, by model."""
+def given_models(given: Iterable[Any]) -> dict[type[Model], Any]:
+    """Return querysets or managers for what a user has given for models."""
     found: dict[type[Model], Any] = {}
     for item in given:
-        queryset = item._default_manager if is_model(item) else item
+        model = apps.get_model(item) if isinstance(item, str) else item
+        queryset = model._default_manager if is_model(model) else model
         if not isinstance(queryset, (Manager, QuerySet)):
             raise TypeError(
-                "GM2MRelatedField(): querysets must be querysets, managers or models, "
-                f"not {item!r}."
+                "GM2MRelatedField(): models must be models, their names, querysets or "
+                f"managers, not {item!r}."
             )
         if queryset.model in found:
             raise TypeError(
-                "GM2MRelatedField(): there are two querysets for "
-                f"{queryset.model._meta.label}. Give one for each model."
+                f"GM2MRelatedField(): {queryset.model._meta.label} is named twice."
             )
         found[queryset.model] = queryset
     return found

@@ -38,7 +38,7 @@ class GM2MModelSerializerMixin:
                 fields = "__all__"
 
     A field with a custom through model is read-only, as it is for Django's own
-    many-to-many fields, and so is one that declares no models. ``querysets`` in
+    many-to-many fields, and so is one that declares no models. ``models`` in
     ``Meta.extra_kwargs`` make either writable. ``Meta.depth`` shows objects of the
     declared models as nested data, each with its ``identifier``.
 
@@ -74,7 +74,7 @@ class GM2MModelSerializerMixin:
     def include_extra_kwargs(
         self, kwargs: dict[str, Any], extra_kwargs: dict[str, Any]
     ) -> Any:
-        if "querysets" in extra_kwargs:
+        if "models" in extra_kwargs:
             kwargs.pop("read_only", None)
         return super().include_extra_kwargs(kwargs, extra_kwargs)  # type: ignore[misc]
 

@@ -441,11 +441,11 @@ def test_what_is_linked_beyond_the_limits_may_stay_or_go(library):
     assert not CriticSerializer(critic, data=data).is_valid()
 
 
-def test_querysets_say_what_is_offered(library):
+def test_models_say_what_is_offered(library):
     offering = serializer_for(
         Viewer,
         preferred_videos=GM2MRelatedField(
-            querysets=[Movie.objects.filter(title="Ran"), Book, Opera.objects],
+            models=[Movie.objects.filter(title="Ran"), "ecosystem.Book", Opera.objects],
             many=True,
         ),
     )
@@ -480,7 +480,7 @@ def test_a_proxy_stands_for_its_model(library):
 
     proxied = serializer_for(
         Hidden,
-        things=GM2MRelatedField(querysets=[VideoProxy.objects.all()], many=True),
+        things=GM2MRelatedField(models=[VideoProxy.objects.all()], many=True),
     )
     video = Video.objects.create(title="V")
     hidden = saved(proxied(data={"things": [f"app.video:{video.pk}"]}))
@@ -493,7 +493,7 @@ def test_proxies_as_models_of_their_own(library):
 
     proxied = serializer_for(
         ProxyLover,
-        {"extra_kwargs": {"things": {"querysets": [VideoProxy, Video]}}},
+        {"extra_kwargs": {"things": {"models": [VideoProxy, Video]}}},
     )
     video = VideoProxy.objects.create(title="V")
     values = [f"app.videoproxy:{video.pk}", f"app.video:{video.pk}"]
@@ -596,7 +596,7 @@ def test_a_field_that_declares_no_models_is_read_only(library):
     serializer = serializer_for(Anything)
     assert field_of(serializer, "things").read_only
     assert serializer(anything).data["things"] == ids(library.novel, library.ran)
-    meta = {"extra_kwargs": {"things": {"querysets": [Book]}}}
+    meta = {"extra_kwargs": {"things": {"models": [Book]}}}
     writable = serializer_for(Anything, meta)
     saved(writable(anything, data={"name": "all", "things": []}))
     assert linked(anything, "things") == {library.ran}
@@ -606,7 +606,7 @@ def test_a_custom_through_model_is_read_only_unless_asked_for(library):
     from tests.app.models import Playlist, Video
 
     assert field_of(serializer_for(Playlist), "items").read_only
-    meta = {"extra_kwargs": {"items": {"querysets": [Video]}}}
+    meta = {"extra_kwargs": {"items": {"models": [Video]}}}
     video = Video.objects.create(title="V")
     playlist = saved(serializer_for(Playlist, meta)(data={"items": ids(video)}))
     assert list(playlist.items.all()) == [video]
@@ -615,7 +615,7 @@ def test_a_custom_through_model_is_read_only_unless_asked_for(library):
 def test_nothing_to_choose_from_is_an_error():
     for attrs in ({}, {"many": True}):
         field = GM2MRelatedField(**attrs)
-        with pytest.raises(ImproperlyConfigured, match=r"Plain\.thing: .*querysets"):
+        with pytest.raises(ImproperlyConfigured, match=r"Plain\.thing: .*models"):
             repr(type("Plain", (serializers.Serializer,), {"thing": field})())
 
 
@@ -629,7 +629,7 @@ def test_models_that_cannot_be_linked_are_an_error():
     from tests.app.models import Measure
 
     wrong = serializer_for(
-        Viewer, preferred_videos=GM2MRelatedField(querysets=[Measure], many=True)
+        Viewer, preferred_videos=GM2MRelatedField(models=[Measure], many=True)
     )
     with pytest.raises(TypeError, match="Measure"):
         repr(wrong())
@@ -638,10 +638,10 @@ def test_models_that_cannot_be_linked_are_an_error():
 @pytest.mark.parametrize(
     ("args", "kwargs", "message"),
     [
-        ((), {"queryset": Movie.objects}, "querysets"),
-        ((), {"querysets": [1]}, "not 1"),
-        ((), {"querysets": [Movie, Movie.objects]}, "two querysets"),
-        ((), {"querysets": [Movie], "read_only": True}, "read_only"),
+        ((), {"queryset": Movie.objects}, "give it models"),
+        ((), {"models": [1]}, "not 1"),
+        ((), {"models": [Movie, Movie.objects]}, "named twice"),
+        ((), {"models": [Movie], "read_only": True}, "read_only"),
         (({"movie": MovieSerializer},), {}, "'movie'"),
         (({Movie: Movie},), {}, "serializers must map"),
         (({MovieSerializer: MovieSerializer},), {}, "serializers must map"),
@@ -653,11 +653,16 @@ def test_wrong_arguments(args, kwargs, message, many):
         GM2MRelatedField(*args, many=many, **kwargs)
 
 
+def test_a_model_that_is_not_installed():
+    with pytest.raises(LookupError, match="Nope"):
+        GM2MRelatedField(models=["ecosystem.Nope"])
+
+
 def test_one_object_of_any_model(library):
     from tests.app.models import Playlist, PlaylistItem, Video
 
     class ItemSerializer(ModelSerializer):
-        item = GM2MRelatedField(querysets=[Video])
+        item = GM2MRelatedField(models=[Video])
 
         class Meta:
             model = PlaylistItem

@@ -146,7 +146,7 @@ NOT_LISTS = [
 
 class UserSerializer(GM2MModelSerializerMixin, ModelSerializer):
     preferred_videos = GM2MRelatedField(
-        querysets=[Concert, Star, Video, Opera, Premiere], many=True
+        models=[Concert, Star, Video, Opera, Premiere], many=True
     )
 
     class Meta:
