@@ -266,6 +266,8 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
         # Django has resolved "contenttypes.ContentType", in whose class this field is
         # not to leave anything.
         self.remote_field.model = create_facade(self)
+        for relation in self.relations.values():
+            registry.show_on_facade(self, relation)
 
     def _through_prepared(self, source: type[Model], through: type[Model]) -> None:
         self.remote_field.through = through

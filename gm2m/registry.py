@@ -143,11 +143,11 @@ def refresh(
 
 
 def show_on_facade(
-    field: GM2MField, relation: Relation, old: Iterable[TargetKey]
+    field: GM2MField, relation: Relation, old: Iterable[TargetKey] = ()
 ) -> None:
     """
-    Let the related model of `field` have the first step to the target: filters and
-    type checkers follow a lookup from one model to the next.
+    Let the related model of `field`, if it is there, have the first step to the target:
+    filters and type checkers follow a lookup from one model to the next.
     """
     facade: Any = field.remote_field.model
     if not isinstance(facade, str):

@@ -6,10 +6,12 @@ import warnings
 
 import pytest
 from django.apps import apps as installed
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import connection, models
 from django.db.models import Count, ProtectedError
 from django.forms import modelform_factory
+from django.test.utils import isolate_apps
 
 from gm2m import GM2MField
 from tests.app.models import (
@@ -845,6 +847,28 @@ def test_lookups_are_followed_by_the_names_of_the_day(registry, db):
     assert followed(source, "things__app_thing__id").model is thing
     with pytest.raises(FieldDoesNotExist):
         followed(source, "things__thing__id")
+
+
+@isolate_apps("tests.app")
+def test_lookups_are_followed_whichever_model_comes_first():
+    class Thing(models.Model):
+        class Meta:
+            app_label = "app"
+
+    class Source(models.Model):
+        things = GM2MField(Thing)
+
+        class Meta:
+            app_label = "app"
+
+    field = Source._meta.get_field("things")
+    # Content types are not there yet.
+    assert isinstance(field.remote_field.model, str)
+    assert list(field.relations) == [Thing]
+    Source._meta.apps.register_model("contenttypes", ContentType)
+    # The other registry has told it that it has no other relations.
+    ContentType._meta._expire_cache()
+    assert followed(Source, "things__thing__id").model is Thing
 
 
 # Caches.
