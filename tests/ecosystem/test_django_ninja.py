@@ -5,6 +5,8 @@ from django.test import Client
 from django.urls import path
 from ninja import ModelSchema, NinjaAPI
 from ninja.errors import HttpError
+from ninja.orm import create_schema
+from pydantic import ValidationError
 
 from gm2m.choices import choose
 from gm2m.identifiers import identifier
@@ -88,6 +90,13 @@ def test_a_schema_of_all_fields_gives_bare_keys(library):
         [str(library.casablanca.pk), str(library.tosca.pk), "last:waltz"]
     )
     assert bruno["preferred_videos"] == []
+
+
+def test_a_schema_with_a_depth_cannot_show_links(library):
+    deep = create_schema(Viewer, name="DeepViewer", depth=1)
+    assert deep.from_orm(library.bruno).dict()["preferred_videos"] == []
+    with pytest.raises(ValidationError):
+        deep.from_orm(library.ada)
 
 
 def test_reading_identifiers(library, django_assert_num_queries):

@@ -36,6 +36,7 @@ def look_up(ada: Viewer, casablanca: Movie, curtiz: Person) -> None:
     Viewer.objects.filter(preferred_videos__ecosystem_movie__year__gt=1950)
     Viewer.objects.filter(preferred_videos__ecosystem_opera__isnull=True)
     Viewer.objects.filter(Q(preferred_videos__ecosystem_movie=casablanca))
+    Viewer.objects.filter(Q(preferred_videos__gm2m_pk="1"))
     Movie.objects.filter(viewer=ada)
     Movie.objects.filter(viewer__name="Ada")
 
