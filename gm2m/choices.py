@@ -5,7 +5,7 @@ its ``limit_choices_to``; and the objects that were chosen, by their identifiers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
@@ -13,6 +13,7 @@ from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 
 from .identifiers import identifier, split_identifier
 from .keys import Key
+from .limits import limit_of
 from .lookups import KeyAmong
 from .query import BATCH_SIZE
 
@@ -24,40 +25,20 @@ def offered(field: GM2MField) -> dict[type[Model], QuerySet[Any]]:
     """Return a queryset for each declared model of `field`. No queries."""
     return {
         model: limited(field, model._default_manager.all())
-        for model in field.get_related_models()
+        for model in field.models_on_offer()
     }
 
 
 def limited(field: GM2MField, queryset: QuerySet[Any]) -> QuerySet[Any]:
     """Return `queryset` within what the ``limit_choices_to`` of `field` says of it."""
-    limit = limit_of(field, queryset.model)
+    limits = field.remote_field.limit_choices_to
+    limit = limit_of(limits, queryset.model, field.linked_as)
     if not limit:
         return queryset
     condition = limit if isinstance(limit, Q) else Q(**limit)
     # A condition that leads to many rows must not give an object several times.
     within = queryset.model._base_manager.filter(condition & Q(pk=OuterRef("pk")))
     return queryset.filter(Exists(within))
-
-
-def limit_of(field: GM2MField, model: type[Model]) -> Any:
-    """Return the limit for objects of `model`: a ``Q`` or a mapping of lookups."""
-    limit: Any = field.remote_field.limit_choices_to
-    if callable(limit):
-        limit = limit()
-    if is_by_model(limit):
-        installed = {field.declared_model(name): own for name, own in limit.items()}
-        limits = {field.linked_as(key): own for key, own in installed.items() if key}
-        limit = limits.get(model)
-        if callable(limit):
-            limit = limit()
-    return limit
-
-
-def is_by_model(limit: Any) -> bool:
-    """Return whether `limit` maps models, or their names, to limits; not lookups."""
-    return isinstance(limit, Mapping) and any(
-        isinstance(name, type) or "." in name for name in limit
-    )
 
 
 def choose(field: GM2MField, values: Iterable[str]) -> list[Model]:

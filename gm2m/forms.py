@@ -148,7 +148,7 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
 
     def get_limit_choices_to(self, model: type[Model]) -> Any:
         """Return the limit for `model`: a ``dict``, a ``Q`` object, or ``None``."""
-        return limit_of(self.limit_choices_to, model)
+        return limit_of(self.limit_choices_to, model, self.linked_as)
 
     def field_of(self, model: type[Model]) -> ModelMultipleChoiceField[Any]:
         """Return the field that offers, and validates, objects of `model` alone."""

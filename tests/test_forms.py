@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from django import forms
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldError
 from django.db import models
 from django.db.models import Q
@@ -855,6 +856,7 @@ def test_saving_does_not_cost_a_query_for_each_object(
     form = UserForm(
         {"name": "Jack", "preferred_videos": ids(*movies[10:], aida)}, instance=jack
     )
+    ContentType.objects.get_for_models(Movie, Opera)
     with django_assert_num_queries(2):
         form.is_valid()
     # The source; what is linked, what of it may go; what goes; what is new.
