@@ -101,6 +101,9 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
     Raises ``TypeError`` or ``ValueError`` for wrong arguments.
     """
 
+    #: Whether indexes of the through table begin with the type of the target.
+    type_leads_indexes = False
+
     description = _("Generic many-to-many relationship")
     rel_class = GM2MRel
     remote_field: GM2MRel
@@ -317,6 +320,12 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
         )
         return name
 
+    @property
+    def through(self) -> type[Model]:
+        """The through model."""
+        through: type[Model] = self.remote_field.through
+        return through
+
     @cached_property
     def links(self) -> ThroughFields:
         """The fields of the through model that make a link."""
@@ -330,6 +339,10 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
         """Return the content type of `model` in the database `using`."""
         found: ContentType = content_type(model, using, self.for_concrete_model)
         return found
+
+    def type_of(self, model: type[Model], using: str) -> Any:
+        """Return what links to `model` have in their type column in `using`."""
+        return self.content_type_of(model, using).pk
 
     def target_of(self, obj: Any, *, to_write: bool = True) -> Target:
         """

@@ -25,7 +25,7 @@ from django.db.models.expressions import Col
 from django.db.models.lookups import Exact, In, IsNull, Lookup
 from django.db.models.sql import Query
 
-from .keys import TEXT, Key, Kind, content_type, pk_as
+from .keys import TEXT, Key, Kind, pk_as
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -44,20 +44,26 @@ def qualified(compiler: SQLCompiler, alias: str | None, field: Field[Any, Any]) 
     return sql
 
 
-def unindexed(type_column: str, connection: BaseDatabaseWrapper) -> str:
+def unindexed(
+    gm2m: GM2MField, type_column: str, connection: BaseDatabaseWrapper
+) -> str:
     """
-    Return SQL for the column of content types that starts from no index on it, where
-    another condition has a better one: SQLite without statistics would take any.
+    Return SQL for the column of types that starts from no index on it, where another
+    condition has a better one: SQLite without statistics would take any.
     """
-    return f"+{type_column}" if connection.vendor == "sqlite" else type_column
+    if connection.vendor == "sqlite" and not gm2m.type_leads_indexes:
+        return f"+{type_column}"
+    return type_column
 
 
 def is_type_of(target_key: TargetKey, compiler: SQLCompiler) -> str:
-    """Return SQL that follows a content type's column, to compare it."""
-    ids = target_key.content_type_ids(compiler.connection.alias)
-    if len(ids) == 1:
-        return f"= {ids[0]}"
-    return f"IN ({', '.join(map(str, ids))})"
+    """Return SQL that follows the column of types, to compare it."""
+    types = target_key.types(compiler.connection.alias)
+    # Numbers, or names without anything that needs to be escaped.
+    literals = [f"'{one}'" if isinstance(one, str) else str(one) for one in types]
+    if len(literals) == 1:
+        return f"= {literals[0]}"
+    return f"IN ({', '.join(literals)})"
 
 
 def native_key_sql(
@@ -110,7 +116,7 @@ def same_key_sql(
     connection = compiler.connection
     links, kind = target_key.gm2m.links, target_key.key.kind
     type_column = qualified(compiler, alias, links.content_type)
-    type_column = unindexed(type_column, connection)
+    type_column = unindexed(target_key.gm2m, type_column, connection)
     column = qualified(compiler, alias, links.key_field)
     same_type = f"{type_column} {is_type_of(target_key, compiler)}"
     if links.key.kind is kind:
@@ -147,10 +153,10 @@ def in_sql(
     links = gm2m.links
     type_column = qualified(compiler, alias, links.content_type)
     column = qualified(compiler, alias, links.key_field)
-    if connection.vendor == "mysql":
+    if connection.vendor == "mysql" and not gm2m.type_leads_indexes:
         # Whatever its statistics say at the moment, the index to use is that on keys.
         type_column = f"({type_column} + 0)"
-    type_id = content_type(model, connection.alias, gm2m.for_concrete_model).pk
+    type_id = gm2m.type_of(model, connection.alias)
     prepare = links.key_field.get_db_prep_value
     condition, params = among(
         column, [prepare(k, connection) for k in keys], connection
@@ -176,10 +182,8 @@ def in_query_sql(
     sql, params = compiler.compile(query)
     if gm2m_of(query) is not None:
         return f"({type_column}, {column}) IN {sql}", params
-    type_id = content_type(
-        query.model, compiler.connection.alias, gm2m.for_concrete_model
-    ).pk
-    type_column = unindexed(type_column, compiler.connection)
+    type_id = gm2m.type_of(query.model, compiler.connection.alias)
+    type_column = unindexed(gm2m, type_column, compiler.connection)
     return f"({type_column} = %s AND {column} IN {sql})", [type_id, *params]
 
 
@@ -256,9 +260,8 @@ class OfModel(Lookup):
         if not self.rhs:
             raise EmptyResultSet
         lhs, params = self.process_lhs(compiler, connection)
-        lhs = unindexed(lhs, connection)
-        concrete = self.gm2m.for_concrete_model
-        ids = [content_type(model, connection.alias, concrete).pk for model in self.rhs]
+        lhs = unindexed(self.gm2m, lhs, connection)
+        ids = [self.gm2m.type_of(model, connection.alias) for model in self.rhs]
         return f"{lhs} IN ({', '.join(['%s'] * len(ids))})", [*params, *ids]
 
 
@@ -478,6 +481,6 @@ class KeyIsNull(KeyLookupMixin, IsNull):
             return super().as_sql(compiler, connection)
         links = target_key.gm2m.links
         column = qualified(compiler, self.lhs.alias, links.content_type)
-        column = unindexed(column, connection)
+        column = unindexed(target_key.gm2m, column, connection)
         same_type = f"{column} {is_type_of(target_key, compiler)}"
         return f"({same_type}) IS NOT TRUE" if self.rhs else same_type, []

@@ -125,17 +125,30 @@ def refresh(
 ) -> None:
     """Replace what Django has derived from relations, so that it sees `relation`."""
     old = () if instead_of is None else instead_of.fields
-    through: Any = field.remote_field.through._meta
-    through.private_fields = replaced(through.private_fields, old, relation.fields)
-    renew(through, ("_forward_fields_map",))
     show_on_facade(field, relation, old)
-    models: Any = family(relation.model)
+    show(field.through, relation.model, relation.fields, instead_of=old)
+
+
+def show(
+    through: Any,
+    target: type[Model],
+    fields: Iterable[Any],
+    instead_of: Iterable[Any] = (),
+) -> None:
+    """
+    Show Django private `fields` of `through` that lead to `target`, and those no more
+    whose place they take.
+    """
+    opts = through._meta
+    opts.private_fields = replaced(opts.private_fields, instead_of, fields)
+    renew(opts, ("_forward_fields_map",))
+    models: Any = family(target)
     for model in models:
         tree = model._meta.__dict__.get("_relation_tree")
         if tree is not None and (
-            model._meta.concrete_model is relation.model._meta.concrete_model
+            model._meta.concrete_model is target._meta.concrete_model
         ):
-            tree = replaced(tree, old, relation.fields)
+            tree = replaced(tree, instead_of, fields)
             model._meta.__dict__["_relation_tree"] = tree
     # Parents first: what children have is derived from theirs.
     for model in sorted(models, key=lambda model: len(model.__mro__)):

@@ -35,7 +35,7 @@ from django.db.models.lookups import IsNull
 from django.db.models.query_utils import PathInfo
 
 from .deletion import DO_NOTHING, OnDelete, policy_for_target
-from .keys import Key, content_type
+from .keys import Key
 from .lookups import (
     KeyExact,
     KeyIn,
@@ -103,7 +103,7 @@ class TargetKey(ForeignObject):  # type: ignore[type-arg]
             rel if isinstance(rel, TargetRel) else TargetRel(self, model, DO_NOTHING)
         )
         self.set_attributes_from_name(name)
-        self.model = gm2m.remote_field.through
+        self.model = gm2m.through
         self.opts = self.model._meta
 
     def contribute_to_class(self, *args: Any, **kwargs: Any) -> None:
@@ -126,10 +126,9 @@ class TargetKey(ForeignObject):  # type: ignore[type-arg]
         """The models of the linked objects."""
         return [self.target]
 
-    def content_type_ids(self, using: str) -> list[int]:
-        """Return the content types' keys in `using`, plain numbers."""
-        concrete = self.gm2m.for_concrete_model
-        return [int(content_type(model, using, concrete).pk) for model in self.models]
+    def types(self, using: str) -> list[Any]:
+        """Return what rows of these models have in their type column in `using`."""
+        return [self.gm2m.type_of(model, using) for model in self.models]
 
     def resolve_related_fields(self) -> list[tuple[Any, Any]]:
         key = self.target._meta.pk
@@ -316,7 +315,7 @@ class TargetDescriptor:
         links = self.target_key.gm2m.links
         using = instance._state.db or DEFAULT_DB_ALIAS
         row_type = getattr(instance, links.content_type.attname)
-        if row_type not in self.target_key.content_type_ids(using):
+        if row_type not in self.target_key.types(using):
             return None
         return getattr(instance, links.generic_name)
 
