@@ -91,7 +91,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.admin",
     "gm2m",
+    "gm2m.connections",
     "tests.app",
+    "tests.lithub",
 ]
 
 MIDDLEWARE = [

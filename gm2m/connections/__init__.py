@@ -1,0 +1,59 @@
+"""
+Relations that are declared outside both models: the optional app ``gm2m.connections``.
+
+A *relationship* has a name and leads from one model to another; a *connection* is one
+row of it. What a reader meets, in this order:
+
+1.  ``relationships``: ``define_relationship()``, the registry of names, and
+    ``Relationship``, with which connections are made, read and removed;
+2.  ``ends``: what a relationship publishes on its connection model for each end, with
+    the joins, lookups and deletion of the field's own relations;
+3.  ``models``: ``AbstractConnection`` and ``Connection``; ``objects`` are their
+    ``from_object`` and ``to_object``;
+4.  ``graph``: distances, paths and what can be reached;
+5.  ``attached``: accessors on the models themselves, with their ``managers``;
+6.  ``signals``, ``checks``, ``integrity``, ``admin``, the template tags and the command.
+
+The public names are looked up on first use: models may be imported only when the app
+registry has begun to load them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .models import AbstractConnection, Connection
+    from .relationships import (
+        Relationship,
+        RelationshipDoesNotExist,
+        define_relationship,
+        get_relationship,
+        undefine_relationship,
+    )
+    from .signals import connection_created, connection_removed
+
+__all__ = [
+    "AbstractConnection",
+    "Connection",
+    "Relationship",
+    "RelationshipDoesNotExist",
+    "connection_created",
+    "connection_removed",
+    "define_relationship",
+    "get_relationship",
+    "undefine_relationship",
+]
+
+MODULES = {
+    "AbstractConnection": "models",
+    "Connection": "models",
+    "connection_created": "signals",
+    "connection_removed": "signals",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        module = import_module(f".{MODULES.get(name, 'relationships')}", __name__)
+        return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

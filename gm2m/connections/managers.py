@@ -1,0 +1,223 @@
+"""The related managers that ``attach()`` gives: ``user.starred_repos``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django.db import router, transaction
+from django.db.models import F, Model, QuerySet
+from django.db.models.utils import AltersData, resolve_callables
+
+from ..linking import async_twin
+from ..managers import within_limits
+
+if TYPE_CHECKING:
+    from .attached import Attachment
+    from .relationships import Relationship
+
+#: The name under which prefetched objects carry the key of the one that they belong to.
+OTHER_KEY = "_prefetch_related_val_connected"
+
+
+class ConnectedManager(AltersData):
+    """
+    The objects that are connected with one object: what is put before the class of
+    their model's default manager.
+
+    In the example: ``user.starred_repos``. Reading gives a ``QuerySet`` of
+    repositories, each of them once.
+    """
+
+    do_not_call_in_templates = True
+
+    model: Any
+    _db: str | None
+    _hints: dict[str, Any]
+
+    def __init__(self, attachment: Attachment, instance: Model) -> None:
+        super().__init__()
+        self.attachment, self.instance = attachment, instance
+        self.side = attachment.side
+        self.model = attachment.other_model
+        self.prefetch_cache_name = str(attachment.name)
+        # Raises an error for an object that is not saved.
+        attachment.end.value_of(instance)
+
+    def __call__(self, *, manager: str) -> Any:
+        superclass: Any = type(getattr(self.model, manager))
+        return connected_manager_class(superclass)(self.attachment, self.instance)
+
+    def __iter__(self) -> Any:
+        return iter(self.all())  # type: ignore[attr-defined]
+
+    @property
+    def relationship(self) -> Relationship:
+        """The relationship, in the database that the manager is for."""
+        found = self.attachment.relationship
+        return found if self._db is None else found.using(self._db)
+
+    # Reading.
+
+    def get_queryset(self) -> Any:
+        cached = getattr(self.instance, "_prefetched_objects_cache", {})
+        if self.prefetch_cache_name in cached:
+            return cached[self.prefetch_cache_name]
+        return self._apply_rel_filters(self._objects())
+
+    def _objects(self) -> QuerySet[Any]:
+        """Return all that the model's default manager shows."""
+        queryset: Any = super().get_queryset()  # type: ignore[misc]
+        queryset._add_hints(instance=self.instance)
+        if self._db:
+            queryset = queryset.using(self._db)
+        if hasattr(self.instance._state, "fetch_mode"):
+            queryset._fetch_mode = self.instance._state.fetch_mode
+        return queryset  # type: ignore[no-any-return]
+
+    def _apply_rel_filters(self, queryset: Any) -> QuerySet[Any]:
+        queryset._add_hints(instance=self.instance)
+        return self.relationship.others_of(
+            self.instance, self.side, {}, queryset=queryset
+        )
+
+    def get_prefetch_querysets(
+        self, instances: list[Model], querysets: Any = None
+    ) -> tuple[Any, ...]:
+        """Return the objects of all `instances`, for ``prefetch_related()``."""
+        if querysets and len(querysets) != 1:
+            raise ValueError(
+                "querysets argument of get_prefetch_querysets() should have a length "
+                "of 1."
+            )
+        queryset: Any = querysets[0] if querysets else super().get_queryset()  # type: ignore[misc]
+        queryset._add_hints(instance=instances[0])
+        queryset = queryset.using(queryset._db or self._db)
+        name, end = self.attachment.back_name, self.attachment.end
+        is_whole = not queryset.query.is_sliced
+        queryset = within_limits(queryset, {f"{name}__in": instances}, name)
+        queryset = queryset.annotate(**{OTHER_KEY: F(name)})
+        if is_whole and not self.relationship.is_unique:
+            queryset = queryset.distinct()
+        keys = {id(obj): end.value_of(obj) for obj in instances}
+        text = end.key.text if end.is_text else end.key.field.get_prep_value
+        return (
+            queryset,
+            lambda obj: text(getattr(obj, OTHER_KEY)),
+            lambda instance: keys[id(instance)],
+            False,
+            self.prefetch_cache_name,
+            False,
+        )
+
+    # Writing.
+
+    def add(self, *objs: Any, through_defaults: dict[str, Any] | None = None) -> None:
+        """
+        Connect `objs`; what is connected already is left alone. `through_defaults` are
+        characteristics of new connections, values or callables.
+        """
+        self.drop_cache()
+        defaults = dict(resolve_callables(through_defaults or {}))
+        self.relationship.add_others(self.instance, self.side, objs, defaults)
+
+    def remove(self, *objs: Any) -> None:
+        """Remove the connections with `objs`."""
+        self.drop_cache()
+        self.relationship.remove_others(self.instance, self.side, objs)
+
+    def clear(self) -> None:
+        """Remove all connections. One query if nobody listens to their removal."""
+        self.drop_cache()
+        relationship = self.relationship
+        rows = relationship.connections_of(self.instance, self.side, {})
+        relationship.delete(rows.using(relationship.write_db(self.instance)))
+
+    def set(
+        self,
+        objs: Iterable[Any],
+        *,
+        clear: bool = False,
+        through_defaults: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Make `objs` the connected objects. Connections with those that stay are left
+        alone, unless `clear` asks for all to be removed first.
+        """
+        self.drop_cache()
+        relationship, objs = self.relationship, tuple(objs)
+        defaults = dict(resolve_callables(through_defaults or {}))
+        relationship.check_characteristics(defaults)
+        relationship.pairs_of(self.instance, self.side, objs)
+        using = relationship.write_db(self.instance)
+        with transaction.atomic(using=using):
+            if clear:
+                self.clear()
+            relationship.set_others(self.instance, self.side, objs, defaults)
+
+    def create(
+        self, *, through_defaults: dict[str, Any] | None = None, **attrs: Any
+    ) -> Any:
+        """Create an object with these attributes, connect it and return it."""
+        return self._make("create", through_defaults, attrs)
+
+    def get_or_create(
+        self, *, through_defaults: dict[str, Any] | None = None, **attrs: Any
+    ) -> Any:
+        """
+        Return a connected object with these attributes, or create and connect one; and
+        whether it was created.
+        """
+        return self._make("get_or_create", through_defaults, attrs)
+
+    def update_or_create(
+        self, *, through_defaults: dict[str, Any] | None = None, **attrs: Any
+    ) -> Any:
+        """
+        Update a connected object with these attributes, or create and connect one;
+        return it and whether it was created.
+        """
+        return self._make("update_or_create", through_defaults, attrs)
+
+    def _make(
+        self,
+        method: str,
+        through_defaults: dict[str, Any] | None,
+        attrs: dict[str, Any],
+    ) -> Any:
+        using = self._db or router.db_for_write(self.model, instance=self.instance)
+        objs = self.db_manager(using)._objects()  # type: ignore[attr-defined]
+        if method != "create":
+            objs = self._apply_rel_filters(objs)
+        with transaction.atomic(using=using):
+            made = getattr(objs, method)(**attrs)
+            obj, created = (made, True) if method == "create" else made
+            if created:
+                self.add(obj, through_defaults=through_defaults)
+        return made
+
+    add.alters_data = True  # type: ignore[attr-defined]
+    remove.alters_data = True  # type: ignore[attr-defined]
+    clear.alters_data = True  # type: ignore[attr-defined]
+    set.alters_data = True  # type: ignore[attr-defined]
+    create.alters_data = True  # type: ignore[attr-defined]
+    get_or_create.alters_data = True  # type: ignore[attr-defined]
+    update_or_create.alters_data = True  # type: ignore[attr-defined]
+    aadd = async_twin(add)
+    aremove = async_twin(remove)
+    aclear = async_twin(clear)
+    aset = async_twin(set)
+    acreate = async_twin(create)
+    aget_or_create = async_twin(get_or_create)
+    aupdate_or_create = async_twin(update_or_create)
+
+    def drop_cache(self) -> None:
+        cache = getattr(self.instance, "_prefetched_objects_cache", {})
+        cache.pop(self.prefetch_cache_name, None)
+
+
+@cache
+def connected_manager_class(superclass: Any) -> type[Any]:
+    """Return the class of related managers for objects managed by `superclass`."""
+    return type(f"Connected{superclass.__name__}", (ConnectedManager, superclass), {})
