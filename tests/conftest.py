@@ -6,6 +6,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test.utils import isolate_apps
 
+from gm2m.connections import define_relationship, undefine_relationship
 from tests.evolution import Evolution
 from tests.forkserver import ForkServer
 from tests.project import Project
@@ -16,6 +17,7 @@ collect_ignore = ["ecosystem"]
 #: Modules that make projects, many rows or long histories: not for the quick run.
 SLOW = {
     "test_alter_operation",
+    "test_connections_scale",
     "test_environment",
     "test_existing_library",
     "test_historical_models",
@@ -47,6 +49,20 @@ def registry(monkeypatch):
         yield apps
     # The other registry has told it that it has no other relations.
     ContentType._meta._expire_cache()
+
+
+@pytest.fixture
+def define():
+    """Define relationships that are forgotten after the test."""
+    defined = []
+
+    def define(*args, **options):
+        defined.append(define_relationship(*args, **options))
+        return defined[-1]
+
+    yield define
+    for relationship in defined:
+        undefine_relationship(relationship)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ row of it. What a reader meets, in this order:
     ``from_object`` and ``to_object``;
 4.  ``graph``: distances, paths and what can be reached;
 5.  ``attached``: accessors on the models themselves, with their ``managers``;
-6.  ``signals``, ``checks``, ``integrity``, ``admin``, the template tags and the command.
+6.  ``signals``, ``checks``, ``integrity``, ``admin``, template tags and a command.
 
 The public names are looked up on first use: models may be imported only when the app
 registry has begun to load them.

@@ -47,7 +47,8 @@ class ConnectionAdmin(Base):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset = super().get_queryset(request)
-        return queryset.prefetch_related("from_object", "to_object")
+        ends: Any = ("from_object", "to_object")
+        return queryset.prefetch_related(*ends)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "relationship_name":

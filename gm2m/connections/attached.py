@@ -22,6 +22,7 @@ from ..keys import lookup_name
 from ..registry import lock
 from ..relations import TargetKey
 from .definition import when_ready
+from .ends import OTHER
 from .managers import connected_manager_class
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class AttachedRel(ManyToManyRel):
             return self.relationship.steps.path(filtered_relation)
         ends = self.relationship.ends
         here = ends[self.side].target_key
-        there = ends["to" if self.side == "from" else "from"].target_key
+        there = ends[OTHER[self.side]].target_key
         return [*here.reverse_path_infos, *there.get_path_info(filtered_relation)]
 
 
@@ -64,7 +65,7 @@ class AttachedField(ManyToManyField):  # type: ignore[type-arg]
 
     def __init__(self, relationship: Relationship, side: str, name: str, back: str):
         here = relationship.ends[side]
-        there = relationship.ends["to" if side == "from" else "from"]
+        there = relationship.ends[OTHER[side]]
         super().__init__(here.target, through=here.through, editable=False)
         self.relationship, self.side = relationship, side
         self.remote_field = AttachedRel(self, here.target, name, here.through)
@@ -83,7 +84,7 @@ class Attachment:
     ) -> None:
         self.relationship, self.side, self.name = relationship, side, name
         hidden = hidden_name(relationship, side)
-        hidden_back = hidden_name(relationship, "to" if side == "from" else "from")
+        hidden_back = hidden_name(relationship, OTHER[side])
         self.field = AttachedField(
             relationship, side, name or hidden, back or hidden_back
         )
@@ -99,14 +100,14 @@ class Attachment:
     @property
     def other_model(self) -> Any:
         """The model of the objects that the manager gives."""
-        return self.relationship.ends["to" if self.side == "from" else "from"].given
+        return self.relationship.ends[OTHER[self.side]].given
 
     @property
     def back_name(self) -> str:
         """The name in lookups from those objects to these."""
         if self.relationship.symmetric:
             return str(self.rel.name)
-        other = "to" if self.side == "from" else "from"
+        other = OTHER[self.side]
         return str(self.relationship.attachments[other].rel.name)
 
     def publish(self) -> None:
@@ -191,12 +192,7 @@ def attach(
             for side, name in names.items():
                 check_free(relationship, relationship.ends[side].target, name)
             attachments = {
-                side: Attachment(
-                    relationship,
-                    side,
-                    name,
-                    names.get("to" if side == "from" else "from"),
-                )
+                side: Attachment(relationship, side, name, names.get(OTHER[side]))
                 for side, name in names.items()
             }
             relationship.attachments.update(attachments)
@@ -236,7 +232,7 @@ def check_names(
     if relationship.symmetric:
         if len(set(given)) > 1:
             raise ValueError(
-                f"attach() of {relationship.name!r}, which is symmetric, takes one name."
+                f"attach() of {relationship.name!r} takes one name: it is symmetric."
             )
         return {"from": given[0]}
     return {"from": from_name, "to": to_name}

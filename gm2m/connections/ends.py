@@ -2,9 +2,9 @@
 What a relationship publishes: for each of its ends, a private field of the connection
 model that leads to the objects there.
 
-It is the ``TargetKey`` of the field's own relations, with an ``End`` in the place of the
-``GM2MField``: joins, lookups and deletion are the same. Where those tell models apart by
-their content type, connections tell relationships apart by their name.
+It is the ``TargetKey`` of the field's own relations, with an ``End`` in the place of
+the ``GM2MField``: joins, lookups and deletion are the same. Where those tell models
+apart by their content type, connections tell relationships apart by their name.
 
 ``EitherKey`` and ``OtherKey`` are the two steps of a symmetric relationship: from an
 object to the connections of which it is either end, and on to the other one.
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .relationships import Relationship
 
 SQL = tuple[str, tuple[()]]
+
+#: The other end.
+OTHER = {"from": "to", "to": "from"}
 
 
 class EndFields(NamedTuple):
@@ -156,6 +159,8 @@ class End:
 class EitherKey(TargetKey):
     """The connections of which an object is either end, in a join from the object."""
 
+    gm2m: Any
+
     def get_extra_restriction(self, alias: str | None, related_alias: str) -> Any:
         return EitherEnd(self.gm2m.relationship, alias, related_alias)
 
@@ -165,6 +170,8 @@ class EitherKey(TargetKey):
 
 class OtherKey(TargetKey):
     """The other end of a connection at which ``EitherKey`` has arrived."""
+
+    gm2m: Any
 
     def get_extra_restriction(self, alias: str | None, related_alias: str) -> Any:
         return OtherEnd(self.gm2m.relationship, alias, related_alias)
@@ -263,10 +270,12 @@ class OtherEnd(EitherEnd):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
         join: Any = compiler.query.alias_map[self.connection]
         first, second = self.keys
-        either, other = join.parent_alias, self.alias
         ways = [
-            f"({self.same(mine, either, compiler)} AND "
-            f"{self.same(yours, other, compiler)})"
+            f"({self.same(mine, join.parent_alias, compiler)} AND "
+            f"{self.same(yours, self.alias, compiler)})"
             for mine, yours in ((first, second), (second, first))
         ]
-        return f"({' OR '.join(ways)})", ()
+        # That it is an end at all goes without saying, but not to the database: so it
+        # can start from the other object, and find connections by their indexes.
+        is_end, _params = super().as_sql(compiler, connection)
+        return f"({is_end} AND ({' OR '.join(ways)}))", ()

@@ -12,6 +12,7 @@ from django.db.models.utils import AltersData, resolve_callables
 
 from ..linking import async_twin
 from ..managers import within_limits
+from ..targets import copy_instance
 
 if TYPE_CHECKING:
     from .attached import Attachment
@@ -96,11 +97,20 @@ class ConnectedManager(AltersData):
         queryset = queryset.using(queryset._db or self._db)
         name, end = self.attachment.back_name, self.attachment.end
         is_whole = not queryset.query.is_sliced
+        keys = {id(obj): end.value_of(obj) for obj in instances}
+        if is_whole and self.relationship.symmetric:
+            return (
+                self._pairs(queryset, instances[0], list(dict.fromkeys(keys.values()))),
+                lambda obj: getattr(obj, OTHER_KEY),
+                lambda instance: keys[id(instance)],
+                False,
+                self.prefetch_cache_name,
+                False,
+            )
         queryset = within_limits(queryset, {f"{name}__in": instances}, name)
         queryset = queryset.annotate(**{OTHER_KEY: F(name)})
         if is_whole and not self.relationship.is_unique:
             queryset = queryset.distinct()
-        keys = {id(obj): end.value_of(obj) for obj in instances}
         text = end.key.text if end.is_text else end.key.field.get_prep_value
         return (
             queryset,
@@ -110,6 +120,27 @@ class ConnectedManager(AltersData):
             self.prefetch_cache_name,
             False,
         )
+
+    def _pairs(self, queryset: Any, instance: Model, keys: list[Any]) -> list[Any]:
+        """
+        Return the objects in `queryset` that are connected with those of `keys`, one
+        for each of them that an object is connected with. Three queries: not every
+        database finds either end of many connections by an index in one.
+        """
+        relationship, end = self.relationship, self.attachment.end
+        others: dict[Any, dict[Any, None]] = {}
+        for key, other in relationship.step(instance, forwards=True)(keys):
+            others.setdefault(other, {})[key] = None
+        natives = list(relationship.natives_of(others, instance).values())
+        found = []
+        for obj in queryset.filter(pk__in=natives):
+            first = True
+            for key in others[end.value_of(obj)]:
+                one = obj if first else copy_instance(obj)
+                setattr(one, OTHER_KEY, key)
+                found.append(one)
+                first = False
+        return found
 
     # Writing.
 

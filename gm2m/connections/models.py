@@ -71,6 +71,13 @@ class AbstractConnection(models.Model):
         )
         return f"{self.relationship_name} ({one} -> {two})"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the connection, one of a symmetric relationship in its one order."""
+        relationship = self.defined_relationship
+        if relationship is not None:
+            self.arrange(relationship)
+        super().save(*args, **kwargs)
+
     @property
     def relationship(self) -> Relationship:
         """The relationship. ``RelationshipDoesNotExist`` if it is not defined."""
@@ -85,7 +92,7 @@ class AbstractConnection(models.Model):
             return None
 
     def clean(self) -> None:
-        """Check that the relationship is one of this model, and that both ends exist."""
+        """Check that connections of the relationship are here, and both ends exist."""
         super().clean()
         relationship = self.defined_relationship
         if relationship is None or relationship.connection_model is not type(self):
@@ -96,13 +103,6 @@ class AbstractConnection(models.Model):
             if getattr(self, f"{side}_object") is None:
                 raise ValidationError({f"{side}_pk": _("There is no such object.")})
         self.arrange(relationship)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the connection, one of a symmetric relationship in its one order."""
-        relationship = self.defined_relationship
-        if relationship is not None:
-            self.arrange(relationship)
-        super().save(*args, **kwargs)
 
     def arrange(self, relationship: Relationship) -> None:
         """Put the keys into the order in which the relationship keeps them."""

@@ -7,7 +7,6 @@ what belongs to it is published when they are there, without a query.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from .definition import (
     check_on_delete,
     when_ready,
 )
-from .ends import End, SymmetricSteps
+from .ends import OTHER, End, SymmetricSteps
 from .graph import Graph
 from .signals import connection_created, connection_removed
 from .writing import Writing
@@ -105,7 +104,7 @@ def get_relationship(name: str | Relationship) -> Relationship:
     """
     if isinstance(name, Relationship):
         return name
-    found = relationships.get(name.lower()) if isinstance(name, str) else None
+    found = relationships.get(str(name).lower())
     if found is None or found.name != name:
         raise RelationshipDoesNotExist(
             f"No relationship is called {name!r}. Define it in the 'relationships' "
@@ -290,8 +289,9 @@ class Relationship(Graph, Writing, AltersData):
     def using(self, alias: str) -> Relationship:
         """Return the relationship with all its queries in the database `alias`."""
         databases[alias]  # Raises ConnectionDoesNotExist.
-        other = copy.copy(self)
-        other._using = alias
+        # Not copy(), which like pickle finds the one that is defined.
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), _using=alias)
         return other
 
     def attach(self, from_name: str | None = None, to_name: str | None = None) -> None:
@@ -368,7 +368,9 @@ class Relationship(Graph, Writing, AltersData):
         value = self.ends[side].value_of(obj)
         condition = Q(**{f"{side}_pk": value})
         if self.symmetric:
-            condition = Q(from_pk=value) | Q(to_pk=value)
+            # With the name in both, SQLite goes by both indexes.
+            name = {"relationship_name": self.name}
+            condition = Q(**name, from_pk=value) | Q(**name, to_pk=value)
         return self.rows(obj).filter(condition, **characteristics)
 
     # Objects.
@@ -416,14 +418,14 @@ class Relationship(Graph, Writing, AltersData):
         Return the objects at the other end of the connections that have `obj` at the
         end `side`: those in `queryset`, or all that the default manager shows.
         """
-        other = self.ends["to" if side == "from" else "from"]
+        other = self.ends[OTHER[side]]
         if queryset is None:
             manager = other.given._default_manager
             queryset = manager.db_manager(
                 self._using, hints={"instance": obj}
             ).get_queryset()
         rows = self.connections_of(obj, side, characteristics)
-        keys = rows.order_by().values_list(self.other_key(obj, side), flat=True)
+        keys: Any = rows.order_by().values_list(self.other_key(obj, side), flat=True)
         if queryset.db != rows.db:
             # No subquery reaches into another database.
             keys = list(keys)
@@ -431,7 +433,7 @@ class Relationship(Graph, Writing, AltersData):
 
     def other_key(self, obj: Any, side: str) -> Any:
         """Return an expression for the key at the other end, in its own type."""
-        other_side = "to" if side == "from" else "from"
+        other_side = OTHER[side]
         other = self.native_key(other_side)
         if not self.symmetric:
             return other

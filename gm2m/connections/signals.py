@@ -9,8 +9,8 @@ Signals of connections.
     after a connection was deleted, in whatever way Django's ``post_delete`` tells of:
     also together with an object at one of its ends.
 
-``sender`` is the relationship, ``connection`` the connection, ``using`` the alias of the
-database.
+``sender`` is the relationship, ``connection`` the connection, ``using`` the alias of
+the database.
 
 While nobody listens they cost nothing: connections are then deleted by one statement,
 without being read.

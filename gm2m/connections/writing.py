@@ -14,6 +14,7 @@ from django.db.models import F, Model, Q
 from ..keys import check_collation
 from ..linking import async_twin
 from ..lookups import KeyAmong
+from .ends import OTHER
 from .signals import connection_created
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Writing:
     symmetric: bool
     ends: Any
     connection_model: Any
-    is_unique: bool
+    is_unique: Any
     rows: Any
     between: Any
     connections_of: Any
@@ -252,11 +253,9 @@ class Writing:
             present: dict[Pair, list[Any]] = {}
             for pk, one, two in rows.values_list("pk", "from_pk", "to_pk"):
                 present.setdefault(self.canonical((one, two)), []).append(pk)
-            gone = [
-                pk for pair, pks in present.items() if pair not in wanted for pk in pks
-            ]
-            for pks in batches(gone):
-                self.delete(rows.filter(pk__in=pks))
+            gone = [pks for pair, pks in present.items() if pair not in wanted]
+            for some in batches(pk for pks in gone for pk in pks):
+                self.delete(rows.filter(pk__in=some))
             new = [pair for pair in wanted if pair not in present]
             if new:
                 self.insert(new, characteristics, using)
@@ -280,7 +279,7 @@ class Writing:
 
     def remove_others(self, obj: Any, side: str, others: Iterable[Any]) -> None:
         """Remove the connections between `obj`, at the end `side`, and `others`."""
-        other = "to" if side == "from" else "from"
+        other = OTHER[side]
         values = [self.ends[other].value_of(one) for one in others]
         rows = self.connections_of(obj, side, {}).using(self.write_db(obj))
         mine = self.ends[side].value_of(obj)
