@@ -61,7 +61,9 @@ class Writing:
         """
         pair = self.pair(from_obj, to_obj)
         self.check_characteristics(characteristics)
-        rows: Any = self.connection_model._base_manager.using(self.write_db(from_obj))
+        using = self.write_db(from_obj)
+        self.check_collations(using)
+        rows: Any = self.connection_model._base_manager.using(using)
         identity = self.identity(pair)
         if self.is_unique:
             return rows.get_or_create(**identity, defaults=characteristics)[0]
@@ -130,10 +132,12 @@ class Writing:
         one = ends["from"].value_of(from_obj, to_write=True)
         two = ends["to"].value_of(to_obj, to_write=True)
         self.check_same_database((from_obj, to_obj))
-        connection = databases[self.write_db(from_obj)]
-        for end in ends.values():
-            check_collation(end.target, end.links.key, connection, end)
         return self.canonical((one, two))
+
+    def check_collations(self, using: str) -> None:
+        """Raise ``TypeError`` if `using` compares keys otherwise than the models do."""
+        for end in self.ends.values():
+            check_collation(end.target, end.links.key, databases[using], end)
 
     def canonical(self, pair: Pair) -> Pair:
         """Return `pair` in the order in which it is kept: by the text of the keys."""
@@ -184,6 +188,7 @@ class Writing:
         self, pairs: Sequence[Pair], characteristics: dict[str, Any], using: str
     ) -> None:
         """Insert connections for `pairs` that are not there, or where they may be."""
+        self.check_collations(using)
         model = self.connection_model
         rows = model._base_manager.using(using)
         is_heard = connection_created.has_listeners()
