@@ -1,5 +1,7 @@
 """Distances, paths and what can be reached: compared with networkx on any graph."""
 
+import itertools
+
 import networkx
 import pytest
 from django.db import transaction
@@ -10,7 +12,6 @@ from hypothesis import strategies as st
 from gm2m.connections import Connection, define_relationship, undefine_relationship
 from gm2m.connections.graph import MAX_DEPTH
 from tests.lithub.models import Account, Company, Page, Repo, Style
-import itertools
 
 pytestmark = pytest.mark.django_db
 

@@ -1,5 +1,6 @@
 """A hundred thousand connections."""
 
+import itertools
 import random
 import time
 
@@ -9,7 +10,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.lithub.models import Account
-import itertools
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,428 @@
+"""The app of connections: admin, checks, command, template tags, migrations."""
+
+from io import StringIO
+
+import pytest
+from django.apps import apps
+from django.contrib.admin.utils import NestedObjects
+from django.contrib.auth.models import User
+from django.core import checks
+from django.core.management import CommandError, call_command
+from django.db import connection, models
+from django.template import Context, Template
+from django.test import Client
+from django.utils import timezone
+
+from gm2m.connections import AbstractConnection, Connection
+from gm2m.connections.apps import ConnectionsConfig
+from gm2m.connections.checks import check_databases, check_relationships
+from gm2m.connections.relationships import relationships
+from gm2m.connections.templatetags.connections import METHODS
+from tests.app.models import Concert
+from tests.lithub.models import Account, Edge, Page, Repo, Slot, Style
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def star(define):
+    return define("star", Account, Repo, verbose_name="stars")
+
+
+@pytest.fixture
+def pair(star):
+    account, repo = Account.objects.create(name="ada"), Repo.objects.create(name="r")
+    star.create_connection(account, repo)
+    return account, repo
+
+
+# The admin.
+
+
+@pytest.fixture
+def client():
+    client = Client()
+    client.force_login(User.objects.create_superuser("admin"))
+    return client
+
+
+URL = "/admin/gm2m_connections/connection/"
+
+
+def test_the_list(client, star, pair, django_assert_num_queries):
+    def read():
+        page = client.get(URL)
+        assert page.status_code == 200
+        return page.content.decode()
+
+    text = read()
+    assert "ada" in text
+    assert "stars" in text
+    with django_assert_num_queries(7) as few:
+        read()
+    others = Repo.objects.bulk_create(Repo(name=str(number)) for number in range(20))
+    others = Repo.objects.filter(pk__in=[repo.pk for repo in others])
+    star.create_connections((pair[0], repo) for repo in others)
+    with django_assert_num_queries(len(few)):
+        read()
+
+
+def test_the_list_can_be_filtered_and_searched(client, star, pair, define):
+    like = define("like", Account, Page)
+    like.create_connection(pair[0], Page.objects.create())
+    page = client.get(URL, {"relationship_name": "like"})
+    assert [one.relationship_name for one in page.context["cl"].result_list] == ["like"]
+    page = client.get(URL, {"q": str(pair[0].pk)})
+    assert len(page.context["cl"].result_list) == 2
+
+
+def test_connections_are_added_and_changed(client, star, pair):
+    account, repo = pair
+    other = Repo.objects.create(name="other")
+    data = {
+        "relationship_name": "star",
+        "from_pk": str(account.pk),
+        "to_pk": str(other.pk),
+        "date_0": "2026-11-20",
+        "date_1": "12:00:00",
+    }
+    assert client.post(f"{URL}add/", data).status_code == 302
+    assert star.connection_exists(account, other)
+    page = client.post(f"{URL}add/", data)
+    assert page.status_code == 200, "it is there already"
+    page = client.post(f"{URL}add/", {**data, "to_pk": "0"})
+    assert "There is no such object." in page.content.decode()
+    page = client.post(f"{URL}add/", {**data, "relationship_name": "nothing"})
+    assert page.status_code == 200
+    made = star.get_connection(account, repo)
+    assert client.get(f"{URL}{made.pk}/change/").status_code == 200
+    assert client.post(f"{URL}{made.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not star.connection_exists(account, repo)
+
+
+def test_what_is_deleted_together_is_shown(star, pair):
+    for obj in pair:
+        collector = NestedObjects(using="default")
+        collector.collect([obj])
+        assert collector.nested() == [obj, [star.connections.get()]]
+
+
+# Template tags.
+
+
+def render(text, **context):
+    return Template("{% load connections %}" + text).render(Context(context))
+
+
+def test_template_tags(star, pair):
+    account, repo = pair
+    context = {"account": account, "repo": repo, "star": star}
+    assert render('{% connected_objects "star" account as x %}{{ x.0 }}', **context)
+    for tag, result in {
+        '{% connected_objects "star" account as x %}{{ x.get.name }}': "r",
+        "{% connected_to_objects star repo as x %}{{ x.get.name }}": "ada",
+        '{% connection_exists "star" account repo %}': "True",
+        '{% distance_between "star" account repo limit=3 %}': "1",
+        '{% connections "star" as x %}{{ x.count }}': "1",
+        '{% get_connection "star" account repo as x %}{{ x.to_object }}': "r",
+        '{% path_between "star" account repo as x %}{{ x|length }}': "2",
+        '{% mutual "star" account account as x %}{{ x.count }}': "1",
+        '{% reachable_from "star" account 2 as x %}{{ x.items|length }}': "1",
+        "{{ star.create_connection }}{{ star.connections.count }}": "1",
+    }.items():
+        assert render(tag, **context) == result
+
+
+def test_every_method_that_reads_has_a_tag(star):
+    assert all(callable(getattr(star, method)) for method in METHODS)
+
+
+# The command.
+
+
+def doctor(*args):
+    """Return what the command says, and its exit status."""
+    output = StringIO()
+    try:
+        call_command("connections_doctor", *args, stdout=output)
+    except SystemExit as error:
+        return output.getvalue(), error.code
+    return output.getvalue(), 0
+
+
+def orphan(star, pair):
+    """Delete the objects of a connection behind Django's back."""
+    account, repo = pair
+    other = Repo.objects.create(name="other")
+    kept = star.create_connection(account, other)
+    Repo.objects.filter(pk=repo.pk)._raw_delete("default")
+    Connection.objects.create(relationship_name="star", from_pk="junk", to_pk=other.pk)
+    return kept
+
+
+def test_the_doctor_finds_and_mends(star, pair):
+    assert doctor() == ("Nothing found.\n", 0)
+    kept = orphan(star, pair)
+    said, status = doctor()
+    assert said == (
+        "star: connections whose 'from' object, of lithub.Account, is gone: 1.\n"
+        "star: connections whose 'to' object, of lithub.Repo, is gone: 1.\n"
+    )
+    assert status == 1
+    assert star.connections.count() == 3
+    said, status = doctor("star", "--fix")
+    assert said.count("Removed 1.") == 2
+    assert status == 0
+    assert star.connections.get() == kept
+    assert doctor("star") == ("Nothing found.\n", 0)
+
+
+def test_hidden_objects_are_not_gone(star, pair):
+    Repo.objects.update(gone=True)
+    assert doctor() == ("Nothing found.\n", 0)
+
+
+def test_the_doctor_knows_relationships():
+    with pytest.raises(CommandError, match="No relationship is called 'nothing'"):
+        doctor("nothing")
+
+
+@pytest.mark.parametrize(
+    ("model", "make"),
+    [
+        (Concert, lambda: Concert.objects.create(code="it's")),
+        (Page, Page.objects.create),
+    ],
+)
+def test_the_doctor_knows_all_keys(define, model, make):
+    like = define("like", model, model)
+    one, two = make(), Account.objects.create() and model.objects.first()
+    like.create_connection(one, two)
+    Connection.objects.create(relationship_name="like", from_pk="x", to_pk=str(one.pk))
+    assert "'from' object" in doctor("like")[0]
+    assert "'to' object" not in doctor("like")[0]
+
+
+def test_the_doctor_knows_key_columns_of_other_types(define):
+    edge = define("edge", Account, Account, connection_model=Edge)
+    ada = Account.objects.create()
+    edge.create_connection(ada, ada)
+    Edge.objects.create(relationship_name="edge", from_pk=ada.pk, to_pk=0)
+    said, _status = doctor("edge", "--fix")
+    assert "Removed 1." in said
+    assert edge.connections.count() == 1
+
+
+# Checks.
+
+
+def messages(id=None):
+    found = check_relationships(None, databases=["default", "other"])
+    return [one for one in found if one.id == id or id is None]
+
+
+def test_nothing_is_wrong(star):
+    assert messages() == []
+    assert check_databases(None, ["default"]) == []
+    # Relationships belong to no app.
+    assert check_relationships([apps.get_app_config("lithub")]) == []
+    assert check_databases([apps.get_app_config("lithub")], ["default"]) == []
+
+
+@pytest.fixture
+def loading(monkeypatch, define):
+    """As `define`, while models are being loaded."""
+
+    def loading(*args, **options):
+        monkeypatch.setattr(apps, "models_ready", False)
+        try:
+            return define(*args, **options)
+        finally:
+            monkeypatch.undo()
+
+    yield loading
+    pending = apps._pending_operations
+    pending.pop(("nowhere", "model"), None)
+
+
+def test_a_model_that_never_comes(loading):
+    lost = loading("lost", Account, "nowhere.Model")
+    assert messages() == [
+        checks.Error(
+            "The relationship 'lost (lithub.Account -> nowhere.Model)' cannot be used: "
+            "one of its models is not installed.",
+            hint="Mend the names, or add the app to INSTALLED_APPS.",
+            obj="lost",
+            id="gm2m.E401",
+        )
+    ]
+    with pytest.raises(Exception, match=r"its models .* are not all installed"):
+        lost.connections  # noqa: B018
+    assert doctor() == ("Nothing found.\n", 0)
+
+
+def test_a_model_that_turns_out_to_be_wrong(loading):
+    wrong = loading("wrong", "lithub.Account", "app.Measure")
+    (message,) = messages()
+    assert message.id == "gm2m.E402"
+    assert "primary key is a FloatField" in message.msg
+    with pytest.raises(Exception, match="primary key is a FloatField"):
+        wrong.create_connection(Account.objects.create(), 1)
+
+
+def test_keys_that_may_be_too_long(define):
+    define("wide", Page, Style)
+    assert messages() == [
+        checks.Warning(
+            "The relationship 'wide (lithub.Page -> lithub.Style)' connects objects of "
+            "'lithub.Style', whose keys may be longer than the 255 characters of "
+            "'gm2m_connections.Connection.to_pk'.",
+            hint="Longer keys are refused. Use a connection_model with a wider column.",
+            obj="wide",
+            id="gm2m.W401",
+        )
+    ]
+
+
+def test_missing_indexes(registry, monkeypatch):
+    class Slow(AbstractConnection):
+        class Meta:
+            app_label = "app"
+
+    monkeypatch.setattr(
+        "gm2m.connections.checks.connection_models", lambda: [Slow, Connection, Slot]
+    )
+    assert messages() == [
+        checks.Warning(
+            "'app.Slow' has no index that begins with 'relationship_name' and "
+            f"'{name}'.",
+            hint="Let its Meta inherit from AbstractConnection.Meta.",
+            obj=Slow,
+            id="gm2m.W402",
+        )
+        for name in ("from_pk", "to_pk")
+    ]
+
+
+def test_dangling_connections(star, pair):
+    orphan(star, pair)
+    assert check_databases(None, ["default"]) == [
+        checks.Warning(
+            "The relationship 'star (lithub.Account -> lithub.Repo)' has connections "
+            f"in the database 'default' whose '{side}' object is gone: 1.",
+            hint="Remove them with 'manage.py connections_doctor star --database "
+            "default --fix'.",
+            obj="star",
+            id="gm2m.W403",
+        )
+        for side in ("from", "to")
+    ]
+
+
+def test_connections_of_no_relationship():
+    Connection.objects.create(relationship_name="old", from_pk="1", to_pk="2")
+    assert check_databases(None, ["default"]) == [
+        checks.Warning(
+            "'gm2m_connections.Connection' has connections in the database 'default' "
+            "of 'old', which is not defined.",
+            hint="Define the relationship, or delete them.",
+            obj=Connection,
+            id="gm2m.W404",
+        )
+    ]
+
+
+# Migrations.
+
+
+def test_migrations_are_complete():
+    output = StringIO()
+    call_command(
+        "makemigrations", "gm2m_connections", "--check", "--dry-run", stdout=output
+    )
+    assert "No changes" in output.getvalue()
+
+
+def test_the_app():
+    config = apps.get_app_config("gm2m_connections")
+    assert isinstance(config, ConnectionsConfig)
+    assert Connection._meta.label == "gm2m_connections.Connection"
+    assert isinstance(Connection._meta.pk, models.BigAutoField)
+
+
+def test_indexes_are_in_the_database():
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(
+            cursor, Connection._meta.db_table
+        ).values()
+    columns = [one["columns"] for one in found if one["index"] or one["unique"]]
+    assert ["relationship_name", "from_pk", "to_pk"] in columns
+    assert ["relationship_name", "to_pk", "from_pk"] in columns
+    assert [index.fields for index in Slot._meta.indexes] == [
+        ["relationship_name", "from_pk", "to_pk"],
+        ["relationship_name", "to_pk", "from_pk"],
+    ]
+
+
+RELATIONSHIPS = """
+from gm2m.connections import define_relationship
+
+follow = define_relationship("follow", "library.Person", "library.Person")
+follow.attach("follows", "followers")
+"""
+MODELS = """
+from gm2m.connections import AbstractConnection
+
+class Person(models.Model):
+    name = models.CharField(max_length=100)
+
+class Loan(AbstractConnection):
+    due = models.DateField()
+
+    class Meta(AbstractConnection.Meta):
+        pass
+"""
+#: Relationships of the models' own module, defined while models are being loaded.
+AT_IMPORT = """
+from gm2m.connections import define_relationship
+
+lend = define_relationship("lend", Person, Person, connection_model="library.Loan")
+early = define_relationship("early", "library.Later", Person)
+early.attach("earlies", "laters")
+
+class Later(models.Model):
+    pass
+"""
+WORK = """
+from library.relationships import follow
+ada, bob = (Person.objects.create(name=name) for name in ("ada", "bob"))
+ada.follows.add(bob)
+print(list(Person.objects.filter(followers__name="ada").values_list("name")))
+lend.create_connection(ada, bob, due="2026-11-20")
+early.create_connection(Later.objects.create(), ada)
+print(ada.laters.count(), lend.connections.count())
+bob.delete()
+print(follow.connections.count(), lend.connections.count())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [True, False])
+def test_a_project(project, first):
+    """From nothing to a project that works, wherever the app stands in the settings."""
+    own = ["library"]
+    ours = ["django.contrib.contenttypes", "gm2m", "gm2m.connections"]
+    project.settings(apps=[*ours, *own] if first else [*own, *ours])
+    project.models(MODELS + AT_IMPORT)
+    project.write("library/relationships.py", RELATIONSHIPS)
+    project.manage("makemigrations", "library")
+    project.manage("migrate")
+    assert "No changes" in project.manage("makemigrations", "--check")
+    assert "no issues" in project.manage("check", "--database", "default")
+    assert project.run(WORK) == "[('bob',)]\n1 1\n0 0\n"
+    project.manage("migrate", "gm2m_connections", "zero")
+
+
+def test_nothing_is_left(star):
+    assert set(relationships) == {"star", "star_repo"}
+    assert timezone.now()
