@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from gm2m import GM2MField, deletion
+from gm2m import GM2MField, connections, deletion
+from gm2m.connections.templatetags.connections import METHODS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -152,7 +153,14 @@ def pattern(node):
 
 def checks_in_code():
     found = []
-    for module in ("checks", "database_checks", "through", "admin/checks"):
+    modules = (
+        "checks",
+        "database_checks",
+        "through",
+        "admin/checks",
+        "connections/checks",
+    )
+    for module in modules:
         tree = ast.parse((ROOT / f"gm2m/{module}.py").read_text())
         for call in ast.walk(tree):
             if not isinstance(call, ast.Call):
@@ -210,6 +218,12 @@ def test_every_option_is_in_the_reference():
     options = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     assert len(options) > 10
     assert [name for name in options if f"| `{name}` |" not in REFERENCE] == []
+
+
+def test_every_name_of_connections_is_in_the_reference():
+    names = [name for name in connections.__all__ if f"`{name}" not in REFERENCE]
+    assert names == []
+    assert [name for name in METHODS if f"`{name}" not in REFERENCE] == []
 
 
 def test_every_policy_is_in_the_reference():

@@ -1,14 +1,18 @@
 from django.contrib import admin
 
 from gm2m.admin import GM2MAdminMixin, GM2MThroughInlineMixin
+from gm2m.connections.admin import ConnectionAdmin
 from library.models import (
     Concert,
     Documentary,
     Movie,
     Opera,
+    Page,
     Person,
     Playlist,
     PlaylistItem,
+    Slot,
+    Style,
     Viewer,
 )
 
@@ -62,3 +66,11 @@ class PlaylistAdmin(GM2MAdminMixin, admin.ModelAdmin):
     list_display = ["name", "owner"]
     list_select_related = ["owner"]
     inlines = [PlaylistItemInline]
+
+
+admin.site.register([Page, Style])
+
+
+@admin.register(Slot)
+class SlotAdmin(ConnectionAdmin):
+    list_display = ["from_object", "to_object", "start_time", "end_time"]

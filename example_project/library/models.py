@@ -13,6 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 from gm2m import GM2MField
+from gm2m.connections import AbstractConnection
 
 
 class Person(models.Model):
@@ -143,3 +144,34 @@ class PlaylistItem(models.Model):
 
     def __str__(self):
         return f"{self.playlist}, {self.position}"
+
+
+class Page(models.Model):
+    """A page of the library's site."""
+
+    slug = models.SlugField(primary_key=True)
+
+    def __str__(self):
+        return self.slug
+
+
+class Style(models.Model):
+    """How a page may look."""
+
+    name = models.CharField(max_length=50, unique=True)
+
+    def __str__(self):
+        return self.name
+
+
+class Slot(AbstractConnection):
+    """
+    The time for which a page has a style: a connection of ``page_styles``, with
+    characteristics. One style may be on one page at several times.
+    """
+
+    start_time = models.DateTimeField()
+    end_time = models.DateTimeField()
+
+    class Meta(AbstractConnection.Meta):
+        ordering = ["start_time"]

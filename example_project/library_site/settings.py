@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "gm2m",
+    "gm2m.connections",
     "library",
 ]
 

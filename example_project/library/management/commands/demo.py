@@ -5,6 +5,7 @@ Each run starts over with a fresh database. What is indented once in the output 
 code that ran, what is indented twice is what it gave.
 """
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 from django.core.management import BaseCommand, call_command
@@ -17,10 +18,13 @@ from library.models import (
     Documentary,
     Movie,
     Opera,
+    Page,
     Playlist,
     PlaylistItem,
+    Style,
     Viewer,
 )
+from library.relationships import follow, page_styles
 
 PREFERENCES = {
     "Ada": [
@@ -59,6 +63,15 @@ PREFERENCES = {
     ],
 }
 
+FOLLOWS = [
+    ("Ada", "Bruno"),
+    ("Bruno", "Chiara"),
+    ("Chiara", "Devi"),
+    ("Freya", "Chiara"),
+    ("Devi", "Ada"),
+    ("Devi", "Emeka"),
+]
+
 
 class Command(BaseCommand):
     help = "Starts over with a fresh database and shows what a GM2MField does."
@@ -71,6 +84,8 @@ class Command(BaseCommand):
         self.look_up()
         self.prefetch()
         self.order_a_playlist()
+        self.follow_viewers()
+        self.schedule_styles()
         self.delete_a_movie()
 
     def heading(self, text):
@@ -248,6 +263,59 @@ class Command(BaseCommand):
         self.show("item.position = 0; item.save()", mixed(playlist.items.all()))
         self.show("casablanca.playlist_set.all()", casablanca.playlist_set.all())
 
+    def follow_viewers(self):
+        viewers = {viewer.name: viewer for viewer in Viewer.objects.all()}
+        follow.create_connections((viewers[one], viewers[two]) for one, two in FOLLOWS)
+        ada, bruno, devi = (viewers[name] for name in ("Ada", "Bruno", "Devi"))
+
+        self.heading("Viewers follow viewers: a relation outside both models")
+        self.show("follow.connections", follow.connections.order_by("pk"))
+        self.show("devi.follows.all()", devi.follows.all())
+        self.show(
+            'Viewer.objects.filter(followers__name="Devi")',
+            Viewer.objects.filter(followers__name="Devi"),
+        )
+        self.show(
+            "follow.distance_between(ada, devi, limit=3)",
+            follow.distance_between(ada, devi, limit=3),
+        )
+        self.show("follow.path_between(ada, devi)", follow.path_between(ada, devi))
+        self.show("follow.mutual(bruno, freya)", follow.mutual(bruno, viewers["Freya"]))
+        self.show(
+            "follow.reachable_from(ada, max_depth=2)",
+            (
+                f"{viewer}: {depth}"
+                for viewer, depth in follow.reachable_from(ada, max_depth=2).items()
+            ),
+        )
+
+    def schedule_styles(self):
+        home = Page.objects.create(slug="home")
+        plain, festive = (Style.objects.create(name=n) for n in ("plain", "festive"))
+        for style, start, end in [
+            (plain, day(2026, 11, 1), day(2026, 12, 20)),
+            (festive, day(2026, 12, 20), day(2026, 12, 31)),
+            (plain, day(2026, 12, 31), day(2027, 12, 20)),
+        ]:
+            page_styles.create_connection(home, style, start_time=start, end_time=end)
+
+        self.heading(
+            "A style on a page for some time: connections with characteristics"
+        )
+        self.show(
+            "page_styles.connections_from_object(home)",
+            (
+                f"{slot.start_time:%d %b %Y}  {slot.to_object}"
+                for slot in page_styles.connections_from_object(home)
+            ),
+        )
+        now = day(2026, 12, 24)
+        self.show(
+            "page_styles.connected_objects("
+            "home, start_time__lte=now, end_time__gt=now)",
+            page_styles.connected_objects(home, start_time__lte=now, end_time__gt=now),
+        )
+
     def delete_a_movie(self):
         ada = Viewer.objects.get(name="Ada")
         casablanca = Movie.objects.get(title="Casablanca")
@@ -263,6 +331,10 @@ class Command(BaseCommand):
         items = PlaylistItem.objects.count()
         viewers = Viewer.objects.count()
         return f"{links} preferred titles, {items} playlist items, {viewers} viewers"
+
+
+def day(*date):
+    return datetime(*date, tzinfo=timezone.utc)
 
 
 def mixed(titles):
