@@ -185,13 +185,25 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON, default=False)
 def benchmark(session: nox.Session) -> None:
-    """Measure: -- [sqlite|postgres|mariadb] [operations|growth|memory]."""
+    """Measure: -- [sqlite|postgres|mariadb] [operations|growth|memory|graph]."""
     drivers = {"postgres", "mariadb"}.intersection(session.posargs)
     session.install("-e", ".", *group("benchmarks", *drivers))
     # Not beside this library, whose name it has.
     existing = Path(session.create_tmp()).resolve() / "django-gm2m-1.4"
     session.install("--no-deps", "--target", str(existing), "django-gm2m==1.4")
     args = ("--existing", str(existing), *session.posargs)
+    if {"graph", "postgres"} <= {*session.posargs}:
+        # It may want other versions of all the rest.
+        dag = Path(session.create_tmp()).resolve() / "dag"
+        session.run("python", "-m", "venv", str(dag))
+        python = dag / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+        session.run(
+            str(python),
+            *("-m", "pip", "install", "--quiet", "django-postgresql-dag==2026.7.1"),
+            *group("postgres"),
+            external=True,
+        )
+        args = ("--dag", str(python), *args)
     session.run("python", "-m", "tests.benchmarks", *args)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import django
 
 from tests.benchmarks import quiet
+from tests.benchmarks.graph import measure_graph, show_graph
 
 ROOT = Path(__file__).parent.parent.parent
 YARDSTICK = "many_to_many"
@@ -264,15 +265,18 @@ def main():
     parser.add_argument(
         "database", nargs="?", choices=["sqlite", "postgres", "mariadb"]
     )
-    parser.add_argument(
-        "kind", nargs="?", choices=[*KINDS, "quiet"], default="operations"
-    )
+    kinds = [*KINDS, "graph", "quiet"]
+    parser.add_argument("kind", nargs="?", choices=kinds, default="operations")
     parser.add_argument("--existing", default="", help="where django-gm2m 1.4 is")
+    parser.add_argument("--dag", default="", help="a Python with django-postgresql-dag")
     parser.add_argument("--output", default=".benchmarks", type=Path)
     parser.add_argument("--rounds", default=7, type=int)
     options = parser.parse_args()
     database, kind = options.database or "sqlite", options.kind
-    if kind == "quiet":
+    if kind == "graph":
+        show_results = show_graph
+        results = measure_graph(database, options.rounds, options.dag)
+    elif kind == "quiet":
         show_results = show_quiet
         with tempfile.TemporaryDirectory() as scratch:
             results = quiet.measure(database, options.rounds, scratch, say)
