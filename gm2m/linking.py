@@ -71,6 +71,25 @@ def is_deadlock(error: OperationalError) -> bool:
     return any(code in DEADLOCK_CODES for code in (*codes, *error.args[:1]))
 
 
+def write_at_once(using: str, write: Callable[[], None]) -> None:
+    """
+    Call `write` in a transaction. Rows are inserted in the order of a call, so two
+    calls may lock them in opposite orders; the one that the database picks to give way
+    is made again, unless the transaction is the caller's.
+    """
+    connection = connections[using]
+    own = not connection.in_atomic_block and connection.get_autocommit()
+    for _ in range(DEADLOCKS if own else 0):
+        try:
+            with transaction.atomic(using=using, savepoint=False):
+                return write()
+        except OperationalError as error:
+            if not is_deadlock(error):
+                raise
+    with transaction.atomic(using=using, savepoint=False):
+        write()
+
+
 class LinkManager(AltersData):
     """
     Writes the links of one object.
@@ -256,23 +275,9 @@ class LinkManager(AltersData):
                 )
 
     def _write(self, using: str, write: Callable[[], None]) -> None:
-        """
-        Call `write` in a transaction. Links are inserted in the order of the call, so
-        two calls may lock them in opposite orders; the one that the database picks to
-        give way is made again, unless the transaction is the caller's.
-        """
+        """Call `write` in a transaction, and forget what was prefetched."""
         self.drop_cache()
-        connection = connections[using]
-        own = not connection.in_atomic_block and connection.get_autocommit()
-        for _ in range(DEADLOCKS if own else 0):
-            try:
-                with transaction.atomic(using=using, savepoint=False):
-                    return write()
-            except OperationalError as error:
-                if not is_deadlock(error):
-                    raise
-        with transaction.atomic(using=using, savepoint=False):
-            write()
+        write_at_once(using, write)
 
     def _rows(self, using: str) -> QuerySet[Any]:
         """Return the rows of the object's links."""

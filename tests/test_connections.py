@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core import serializers
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, ProtectedError
@@ -205,6 +206,42 @@ def test_options_that_cannot_be(options, error, message):
     with pytest.raises(RelationshipDoesNotExist):
         get_relationship("wrong")
     assert not hasattr(Connection, "wrong_from")
+
+
+def test_connection_models_that_are_based_on_others(registry):
+    class ProxyConnection(Connection):
+        class Meta:
+            app_label = "app"
+            proxy = True
+
+    class ChildConnection(Connection):
+        class Meta:
+            app_label = "app"
+
+    for model in (ProxyConnection, ChildConnection):
+        with pytest.raises(ValueError, match="proxy or a multi-table child"):
+            define_relationship("wrong", Account, Repo, connection_model=model)
+
+
+def test_composite_keys(registry):
+    class Seat(models.Model):
+        pk = models.CompositePrimaryKey("row", "number")
+        row = models.IntegerField()
+        number = models.IntegerField()
+
+        class Meta:
+            app_label = "app"
+
+    with pytest.raises(TypeError, match="is a CompositePrimaryKey"):
+        define_relationship("wrong", Account, Seat)
+
+
+def test_what_is_undefined_before_its_models_are_loaded(define):
+    relationship = define_relationship("gone", Account, Repo)
+    undefine_relationship("gone")
+    relationship.publish(Account, Repo, Connection)
+    assert not relationship.is_ready
+    assert not hasattr(Connection, "gone_from")
 
 
 def test_a_name_on_the_connection_model_is_not_overwritten(monkeypatch):
@@ -711,6 +748,43 @@ def test_threads_make_one_connection(star, friend, name):
     assert Connection.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_threads_make_many_connections(star):
+    ones = accounts(*map(str, range(10)))
+    twos = repos(*map(str, range(10)))
+    pairs = [(one, two) for one in ones for two in twos]
+    barrier, errors = threading.Barrier(4), []
+
+    def create(pairs):
+        try:
+            barrier.wait()
+            star.create_connections(pairs)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    # In opposite orders, so that they lock each other's rows.
+    orders = [pairs, pairs[::-1]] * 2
+    threads = [threading.Thread(target=create, args=[order]) for order in orders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert star.connections.count() == 100
+
+
+def test_fixtures(star):
+    (ada,), (repo,) = accounts("ada"), repos("repo")
+    made = star.create_connection(ada, repo)
+    text = serializers.serialize("json", Connection.objects.all())
+    star.connections.all().delete()
+    (loaded,) = serializers.deserialize("json", text)
+    loaded.save()
+    assert star.get_connection(ada, repo) == made
+
+
 # The objects of a connection.
 
 
@@ -770,6 +844,9 @@ def test_lookups_by_the_ends_of_one_relationship(star):
     assert star.connections.get(star_from__name="ada").star_from == ada
     assert star.connections.filter(star_to=repo).count() == 2
     assert not star.connections.filter(star_to__name="other").exists()
+    assert star.connections.filter(star_to__in=Repo.objects.all()).count() == 2
+    with pytest.raises(TypeError, match=r"objects of lithub\.Repo at this end, not of"):
+        list(star.connections.filter(star_to__in=Account.objects.values("pk")))
 
 
 # Signals.

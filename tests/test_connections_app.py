@@ -8,7 +8,7 @@ from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth.models import User
 from django.core import checks
 from django.core.management import CommandError, call_command
-from django.db import connection, models
+from django.db import DatabaseError, connection, models
 from django.template import Context, Template
 from django.test import Client
 from django.utils import timezone
@@ -16,9 +16,9 @@ from django.utils import timezone
 from gm2m.connections import AbstractConnection, Connection
 from gm2m.connections.apps import ConnectionsConfig
 from gm2m.connections.checks import check_databases, check_relationships
-from gm2m.connections.relationships import relationships
+from gm2m.connections.defined import relationships
 from gm2m.connections.templatetags.connections import METHODS
-from tests.app.models import Concert
+from tests.app.models import Concert, Track
 from tests.lithub.models import Account, Edge, Page, Repo, Slot, Style
 
 pytestmark = pytest.mark.django_db
@@ -330,6 +330,56 @@ def test_connections_of_no_relationship():
             id="gm2m.W404",
         )
     ]
+
+
+def test_key_columns_of_other_types(define):
+    define("edge", Account, Account, connection_model=Edge)
+    assert messages() == []
+
+
+def test_text_keys_of_another_collation(define):
+    """Where text is compared by collations, keys must not be mixed."""
+    if connection.vendor != "mysql":
+        define("track", Track, Account)
+        assert messages() == []
+        return
+    track = define("track", Track, Account)
+    # In either database.
+    assert [one.id for one in messages()] == ["gm2m.E402"] * 2
+    song = Track.objects.create(code="é")
+    for write in (
+        lambda: track.create_connection(song, Account.objects.create()),
+        lambda: track.create_connections([(song, Account.objects.create())]),
+    ):
+        with pytest.raises(TypeError, match="are compared by the collation"):
+            write()
+
+
+def test_what_cannot_be_read_is_not_known_to_be_gone(star, pair, monkeypatch):
+    def fail(*args):
+        raise DatabaseError("no such table")
+
+    orphan(star, pair)
+    monkeypatch.setattr("gm2m.connections.integrity.Dangling.count", fail)
+    monkeypatch.setattr("gm2m.connections.checks.undefined_names", fail)
+    assert check_databases(None, ["default"]) == []
+    with pytest.raises(CommandError, match="star cannot be read: no such table"):
+        doctor("star")
+
+
+class Elsewhere:
+    """Repositories are in no database of ours, connections in one."""
+
+    def allow_migrate(self, db, app_label, model_name=None, **hints):
+        return model_name != "repo" and db == "default"
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_what_is_elsewhere_is_not_known_to_be_gone(star, pair, settings):
+    orphan(star, pair)
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+    (message,) = check_databases(None, ["default", "other"])
+    assert "'from' object is gone" in message.msg
 
 
 # Migrations.

@@ -67,6 +67,7 @@ def test_what_is_on_the_models(star):
     assert rel.related_model is Account
     assert rel.many_to_many
     assert rel.auto_created
+    assert rel.get_related_field() is Repo._meta.pk
     assert "stars" in {field.name for field in Account._meta.get_fields()}
     assert "stars" not in {field.name for field in Account._meta.many_to_many}
     with pytest.raises(TypeError, match=r"Use stars\.set\(\) instead"):
@@ -431,6 +432,12 @@ def test_prefetching_symmetric_relationships(friend, django_assert_num_queries):
         Prefetch("friends", Account.objects.order_by("-name"))
     )
     assert [f.name for f in rows[1].friends.all()] == ["cyd", "ada"]
+
+
+def test_prefetching_takes_one_queryset(star):
+    (ada,) = accounts("ada")
+    with pytest.raises(ValueError, match="should have a length of 1"):
+        ada.stars.get_prefetch_querysets([ada], [Repo.objects.all()] * 2)
 
 
 def test_symmetric_managers(friend):

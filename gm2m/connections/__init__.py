@@ -4,8 +4,9 @@ Relations that are declared outside both models: the optional app ``gm2m.connect
 A *relationship* has a name and leads from one model to another; a *connection* is one
 row of it. What a reader meets, in this order:
 
-1.  ``relationships``: ``define_relationship()``, the registry of names, and
-    ``Relationship``, with which connections are made, read and removed;
+1.  ``relationships``: ``define_relationship()`` and ``Relationship``, with which
+    connections are made (``writing``), read and removed; ``definition`` judges the
+    arguments, ``defined`` knows all names;
 2.  ``ends``: what a relationship publishes on its connection model for each end, with
     the joins, lookups and deletion of the field's own relations;
 3.  ``models``: ``AbstractConnection`` and ``Connection``; ``objects`` are their
@@ -22,12 +23,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .defined import RelationshipDoesNotExist, get_relationship
     from .models import AbstractConnection, Connection
     from .relationships import (
         Relationship,
-        RelationshipDoesNotExist,
         define_relationship,
-        get_relationship,
         undefine_relationship,
     )
     from .signals import connection_created, connection_removed

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connections, router
 from ..checks import LENGTHS
 from ..integrity import has_migrations_to_come
 from ..keys import TEXT, check_collation
+from .defined import relationships
 from .ends import End
 from .integrity import (
     connection_models,
@@ -20,7 +21,7 @@ from .integrity import (
     undefined_names,
 )
 from .models import AbstractConnection
-from .relationships import Relationship, relationships
+from .relationships import Relationship
 
 
 def check_relationships(

@@ -15,6 +15,8 @@ from django.apps import apps as installed
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT
 from django.db.models.base import ModelBase
 
+from .objects import EndObject
+
 #: The length of the column of names, and so of a name.
 NAME_MAX_LENGTH = 100
 #: What all databases compare in the same way, and no statement needs to escape.
@@ -74,17 +76,15 @@ def check_connection_model(name: str, model: Any) -> None:
     check_model(name, "connection_model", model)
     if isinstance(model, str):
         return
-    from .models import AbstractConnection
-
-    if not issubclass(model, AbstractConnection):
+    if not isinstance(getattr(model, "from_object", None), EndObject):
         raise TypeError(
             f"The relationship {name!r}: the connection_model {model._meta.label} is "
             "no subclass of gm2m.connections.AbstractConnection."
         )
-    if model._meta.proxy:
+    if model._meta.get_field("from_pk").model is not model:
         raise ValueError(
             f"The relationship {name!r}: the connection_model {model._meta.label} is a "
-            "proxy. Name the model that has the table."
+            "proxy or a multi-table child of another. Subclass AbstractConnection."
         )
 
 

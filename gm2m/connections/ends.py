@@ -23,6 +23,7 @@ from ..keys import TEXT, Key, check_length, check_target_model, pk_as
 from ..lookups import qualified, same_key_sql
 from ..registry import lock, show
 from ..relations import TargetDescriptor, TargetKey
+from .defined import get_relationship
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -238,8 +239,6 @@ class SymmetricSteps:
 
 def symmetric_key(name: str, step: str) -> Any:
     """Return a step of the relationship `name`: pickled queries have it by name."""
-    from .relationships import get_relationship
-
     return getattr(get_relationship(name).steps, step)
 
 

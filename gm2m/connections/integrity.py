@@ -14,11 +14,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from ..keys import TEXT
 from ..lookups import NativeKey
+from .defined import relationships
 from .models import AbstractConnection
-from .relationships import Relationship, relationships
 
 if TYPE_CHECKING:
     from .ends import End
+    from .relationships import Relationship
 
 
 class Dangling(NamedTuple):

@@ -9,16 +9,14 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .defined import RelationshipDoesNotExist, get_relationship
 from .definition import NAME_MAX_LENGTH
 from .objects import EndObject
-from .relationships import (
-    Relationship,
-    RelationshipDoesNotExist,
-    get_relationship,
-)
 
 if TYPE_CHECKING:
     from django.db.models.manager import Manager
+
+    from .relationships import Relationship
 
 #: A key as text: on MySQL, an index over a name and two keys has room for so many.
 KEY_MAX_LENGTH = 255

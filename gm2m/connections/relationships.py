@@ -1,5 +1,5 @@
 """
-``Relationship``, and the registry of those that are defined.
+``define_relationship()`` and ``Relationship``.
 
 A relationship is defined once, by its name. Its models may still be names at that time:
 what belongs to it is published when they are there, without a query.
@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps as installed
-from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections as databases
 from django.db import router
 from django.db.models import CASCADE, Case, F, Model, Q, QuerySet, When
@@ -23,6 +23,12 @@ from ..keys import TEXT
 from ..linking import async_twin
 from ..lookups import NativeKey
 from .attached import Attachments, attach, detach
+from .defined import (
+    Defined,
+    RelationshipDoesNotExist,
+    get_relationship,
+    relationships,
+)
 from .definition import (
     check_connection_model,
     check_model,
@@ -39,14 +45,6 @@ if TYPE_CHECKING:
     from .models import AbstractConnection
 
 DEFAULT_MODEL = "gm2m_connections.Connection"
-
-#: Every relationship, by its name. On some databases names are compared without regard
-#: to case, so the keys are in lower case.
-relationships: dict[str, Relationship] = {}
-
-
-class RelationshipDoesNotExist(ObjectDoesNotExist):
-    """No relationship of that name is defined."""
 
 
 def define_relationship(
@@ -97,22 +95,6 @@ def define_relationship(
     return relationship
 
 
-def get_relationship(name: str | Relationship) -> Relationship:
-    """
-    Return the relationship called `name`, or `name` if it is one. Raise
-    ``RelationshipDoesNotExist`` if there is none. No queries.
-    """
-    if isinstance(name, Relationship):
-        return name
-    found = relationships.get(str(name).lower())
-    if found is None or found.name != name:
-        raise RelationshipDoesNotExist(
-            f"No relationship is called {name!r}. Define it in the 'relationships' "
-            "module of an installed app."
-        )
-    return found
-
-
 def undefine_relationship(name: str | Relationship) -> None:
     """
     Forget a relationship and what it has published: for tests that define their own.
@@ -122,7 +104,7 @@ def undefine_relationship(name: str | Relationship) -> None:
     relationship.withdraw()
 
 
-class Relationship(Graph, Writing, AltersData):
+class Relationship(Defined, Graph, Writing, AltersData):
     """
     A named relation between two models, and what can be done with its connections.
 

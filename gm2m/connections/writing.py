@@ -12,7 +12,7 @@ from django.db import router, transaction
 from django.db.models import F, Model, Q
 
 from ..keys import check_collation
-from ..linking import async_twin
+from ..linking import async_twin, write_at_once
 from ..lookups import KeyAmong
 from .ends import OTHER
 from .signals import connection_created
@@ -192,11 +192,13 @@ class Writing:
         model = self.connection_model
         rows = model._base_manager.using(using)
         is_heard = connection_created.has_listeners()
-        # What would be ignored on another model may be another constraint's error.
-        ignore = model._meta.label_lower == "gm2m_connections.connection" and (
-            databases[using].features.supports_ignore_conflicts
+        # What would be ignored of more than the keys may be another error.
+        ignore = not characteristics and (
+            model._meta.label_lower == "gm2m_connections.connection"
+            and databases[using].features.supports_ignore_conflicts
         )
-        with transaction.atomic(using=using):
+
+        def write() -> None:
             for some in batches(dict.fromkeys(pairs) if self.is_unique else pairs):
                 new = some
                 if self.is_unique and (is_heard or not ignore):
@@ -208,6 +210,8 @@ class Writing:
                 )
                 if is_heard:
                     self.announce(self.present(new, using).values() if ignore else made)
+
+        write_at_once(using, write)
 
     def present(self, pairs: Sequence[Pair], using: str) -> dict[Pair, Any]:
         """Return the connections of `pairs` that are there. One query."""
@@ -254,7 +258,8 @@ class Writing:
         wanted = dict.fromkeys(self.pairs_of(obj, side, others))
         using = self.write_db(obj)
         rows = self.connections_of(obj, side, {}).using(using)
-        with transaction.atomic(using=using):
+
+        def write() -> None:
             present: dict[Pair, list[Any]] = {}
             for pk, one, two in rows.values_list("pk", "from_pk", "to_pk"):
                 present.setdefault(self.canonical((one, two)), []).append(pk)
@@ -264,6 +269,8 @@ class Writing:
             new = [pair for pair in wanted if pair not in present]
             if new:
                 self.insert(new, characteristics, using)
+
+        write_at_once(using, write)
 
     def add_others(
         self,

@@ -17,7 +17,8 @@ from typing import Any
 
 from django import template
 
-from ..relationships import Relationship, get_relationship
+from ..defined import get_relationship
+from ..relationships import Relationship
 
 register = template.Library()
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
+from ...defined import RelationshipDoesNotExist, get_relationship
 from ...integrity import Dangling, dangling, sound_relationships
-from ...relationships import RelationshipDoesNotExist, get_relationship
 
 #: As many connections are deleted in one transaction.
 BATCH_SIZE = 500
