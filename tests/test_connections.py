@@ -1071,3 +1071,34 @@ def test_videos_are_apart_from_their_children(define):
     video = Video.objects.create(title="video")
     like.create_connection(ada, video)
     assert list(like.connected_objects(ada)) == [video]
+
+
+# Queries.
+
+
+def test_queries_of_writing(star, rate, django_assert_num_queries):
+    (ada,), (one, two, three) = accounts("ada"), repos("one", "two", "three")
+    with django_assert_num_queries(4):
+        # A look, and an insertion between a savepoint and its release.
+        made = star.create_connection(ada, one)
+    with django_assert_num_queries(1):
+        star.create_connections([(ada, one), (ada, two)])
+    with django_assert_num_queries(2):
+        rate.create_connections([(ada, one), (ada, two)], rank=1)
+    with django_assert_num_queries(1):
+        star.set_connected(ada, [two, one])
+    with django_assert_num_queries(3):
+        star.set_connected(ada, [three, two])
+    assert made not in star.connections
+    with django_assert_num_queries(1):
+        star.remove_connection(ada, two)
+
+
+def test_queries_of_writing_while_somebody_listens(star, heard, settings):
+    (ada,), (one, two) = accounts("ada"), repos("one", "two")
+    with CaptureQueriesContext(connection) as queries:
+        star.create_connections([(ada, one), (ada, two)])
+    assert len(queries) == 3
+    with CaptureQueriesContext(connection) as queries:
+        star.remove_connection(ada, two)
+    assert len(queries) == 2
