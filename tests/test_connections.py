@@ -801,6 +801,15 @@ def test_objects_are_kept(star, django_assert_num_queries):
         assert found.to_object == two
 
 
+def test_connections_that_are_made_by_hand(star):
+    (ada,), (repo,) = accounts("ada"), repos("repo")
+    made = Connection(relationship_name="star", from_pk=ada.pk, to_pk=repo.pk)
+    made.full_clean()
+    assert (made.from_object, made.to_object) == (ada, repo)
+    made.save()
+    assert star.create_connection(ada, repo) == made
+
+
 def test_objects_that_are_gone_are_none(star):
     (ada,), (repo,) = accounts("ada"), repos("repo")
     made = star.create_connection(ada, repo)

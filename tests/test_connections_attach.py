@@ -1,6 +1,7 @@
 """Accessors that ``attach()`` gives: managers, lookups and prefetching."""
 
 import pickle
+import threading
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -471,6 +472,35 @@ def test_another_database(star):
     (found,) = Account.objects.using("other").prefetch_related("stars")
     assert list(found.stars.all()) == [repo]
     assert not star.connections.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_attaching_while_others_read(define):
+    (ada,), (repo,) = accounts("ada"), repos("repo")
+    get_relationship("star_repo").create_connection(ada, repo)
+    done, errors, reads = threading.Event(), [], []
+
+    def read():
+        while not done.is_set():
+            try:
+                assert Account._meta.get_field("starred_repos").many_to_many
+                found = Account.objects.filter(starred_repos__name="repo")
+                reads.append(list(found) == [ada])
+            except Exception as error:
+                errors.append(error)
+        connection.close()
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(40):
+        define(f"new{number}", Account, Repo).attach(f"a{number}", f"b{number}")
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert reads
+    assert all(reads)
 
 
 def test_attaching_makes_no_query(define):

@@ -82,7 +82,7 @@ class EndObject:
                 queryset = model._base_manager.db_manager(hints=hints).all()
             natives: Any = keys
             if end.is_text:
-                pairs = end.key.natives(keys, databases[queryset.db])
+                pairs = end.key.natives(map(str, keys), databases[queryset.db])
                 natives = [native for native, _text in pairs]
             found.extend(queryset.filter(pk__in=natives))
         return found
