@@ -253,7 +253,7 @@ def test_a_model_that_never_comes(loading):
             "one of its models is not installed.",
             hint="Mend the names, or add the app to INSTALLED_APPS.",
             obj="lost",
-            id="gm2m.E401",
+            id="gm2m.E501",
         )
     ]
     with pytest.raises(Exception, match=r"its models .* are not all installed"):
@@ -264,7 +264,7 @@ def test_a_model_that_never_comes(loading):
 def test_a_model_that_turns_out_to_be_wrong(loading):
     wrong = loading("wrong", "lithub.Account", "app.Measure")
     (message,) = messages()
-    assert message.id == "gm2m.E402"
+    assert message.id == "gm2m.E502"
     assert "primary key is a FloatField" in message.msg
     with pytest.raises(Exception, match="primary key is a FloatField"):
         wrong.create_connection(Account.objects.create(), 1)
@@ -279,7 +279,7 @@ def test_keys_that_may_be_too_long(define):
             "'gm2m_connections.Connection.to_pk'.",
             hint="Longer keys are refused. Use a connection_model with a wider column.",
             obj="wide",
-            id="gm2m.W401",
+            id="gm2m.W501",
         )
     ]
 
@@ -298,7 +298,7 @@ def test_missing_indexes(registry, monkeypatch):
             f"'{name}'.",
             hint="Let its Meta inherit from AbstractConnection.Meta.",
             obj=Slow,
-            id="gm2m.W402",
+            id="gm2m.W502",
         )
         for name in ("from_pk", "to_pk")
     ]
@@ -313,7 +313,7 @@ def test_dangling_connections(star, pair):
             hint="Remove them with 'manage.py connections_doctor star --database "
             "default --fix'.",
             obj="star",
-            id="gm2m.W403",
+            id="gm2m.W503",
         )
         for side in ("from", "to")
     ]
@@ -327,7 +327,7 @@ def test_connections_of_no_relationship():
             "of 'old', which is not defined.",
             hint="Define the relationship, or delete them.",
             obj=Connection,
-            id="gm2m.W404",
+            id="gm2m.W504",
         )
     ]
 
@@ -345,7 +345,7 @@ def test_text_keys_of_another_collation(define):
         return
     track = define("track", Track, Account)
     # In either database.
-    assert [one.id for one in messages()] == ["gm2m.E402"] * 2
+    assert [one.id for one in messages()] == ["gm2m.E502"] * 2
     song = Track.objects.create(code="é")
     for write in (
         lambda: track.create_connection(song, Account.objects.create()),

@@ -46,7 +46,7 @@ def check_relationship(
         yield checks.Error(
             f"The relationship '{relationship}' cannot be used: {relationship.error}",
             obj=relationship.name,
-            id="gm2m.E402",
+            id="gm2m.E502",
         )
     elif not relationship.is_ready:
         yield checks.Error(
@@ -54,7 +54,7 @@ def check_relationship(
             "not installed.",
             hint="Mend the names, or add the app to INSTALLED_APPS.",
             obj=relationship.name,
-            id="gm2m.E401",
+            id="gm2m.E501",
         )
     else:
         for end in relationship.ends.values():
@@ -71,7 +71,7 @@ def check_end(end: End, databases: Iterable[str]) -> Iterator[checks.CheckMessag
                 check_collation(end.target, end.links.key, connections[alias], end)
             except TypeError as error:
                 yield checks.Error(
-                    str(error), obj=end.relationship.name, id="gm2m.E402"
+                    str(error), obj=end.relationship.name, id="gm2m.E502"
                 )
     if not end.is_text or limit is None:
         return
@@ -85,7 +85,7 @@ def check_end(end: End, databases: Iterable[str]) -> Iterator[checks.CheckMessag
             f"whose keys may be longer than the {limit} characters of '{column}'.",
             hint="Longer keys are refused. Use a connection_model with a wider column.",
             obj=end.relationship.name,
-            id="gm2m.W401",
+            id="gm2m.W501",
         )
 
 
@@ -105,7 +105,7 @@ def check_indexes(model: type[AbstractConnection]) -> Iterator[checks.CheckMessa
                 f"'{name}'.",
                 hint="Let its Meta inherit from AbstractConnection.Meta.",
                 obj=model,
-                id="gm2m.W402",
+                id="gm2m.W502",
             )
 
 
@@ -146,7 +146,7 @@ def check_database(alias: str) -> Iterator[checks.CheckMessage]:
                 f"'{name}', which is not defined.",
                 hint="Define the relationship, or delete them.",
                 obj=model,
-                id="gm2m.W404",
+                id="gm2m.W504",
             )
 
 
@@ -164,5 +164,5 @@ def check_rows(relationship: Relationship, alias: str) -> Iterator[checks.CheckM
                 hint="Remove them with 'manage.py connections_doctor "
                 f"{relationship.name} --database {alias} --fix'.",
                 obj=relationship.name,
-                id="gm2m.W403",
+                id="gm2m.W503",
             )
