@@ -10,9 +10,7 @@ from taggit.managers import TaggableManager
 from gm2m import GM2MField
 
 if TYPE_CHECKING:
-    from django.db.models.fields.related_descriptors import ManyRelatedManager
-
-    from gm2m.managers import ForwardManager
+    from gm2m.typing import ReverseManager
 
 
 class Person(models.Model):
@@ -24,7 +22,7 @@ class Person(models.Model):
 
 class Movie(models.Model):
     if TYPE_CHECKING:
-        annotated_set: ManyRelatedManager["Annotated", models.Model]
+        viewer_set: ReverseManager["Viewer"]
 
     title = models.CharField(max_length=100)
     year = models.IntegerField(default=1942)
@@ -67,15 +65,6 @@ class Viewer(models.Model):
 
     def __str__(self):
         return self.name
-
-
-class Annotated(models.Model):
-    """A field whose manager type checkers are told of."""
-
-    if TYPE_CHECKING:
-        videos: ForwardManager
-    else:
-        videos = GM2MField(Movie, Opera, pk_maxlength=36)
 
 
 class Critic(models.Model):
