@@ -16,14 +16,17 @@ from django.db import DatabaseError, connections, router
 
 from .discovery import all_fields
 from .fields import GM2MField
+from .indexes import missing_indexes
 from .integrity import (
     has_columns,
     has_migrations_to_come,
     linked_models,
-    missing_indexes,
     table_columns,
     tables_among,
 )
+
+#: How a table gets the indexes that it lacks.
+REMEDY = "Run gm2m.operations.UpgradeGM2MIndexes in a migration."
 
 
 def check_databases(
@@ -118,7 +121,7 @@ def check_table(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessa
         if is_unique:
             yield checks.Warning(
                 f"{field} has no unique constraint {place}.",
-                hint="Add it: a link could be there twice.",
+                hint=f"Add it: a link could be there twice. {REMEDY}",
                 obj=field,
                 id="gm2m.W304",
             )
@@ -126,7 +129,7 @@ def check_table(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessa
             yield checks.Warning(
                 f"{field} has no index {place}.",
                 hint="Add it: without it, access from a target reads all the links "
-                "to its model.",
+                f"to its model. {REMEDY}",
                 obj=field,
                 id="gm2m.W304",
             )

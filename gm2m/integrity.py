@@ -1,11 +1,11 @@
 """
 What the database says of a field: which models are linked, which targets are gone,
-what its table lacks. For the checks of a database, and for the command that mends.
+which columns there are. For the checks of a database, and for the command that mends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -194,28 +194,3 @@ def table_columns(field: GM2MField, connection: Any) -> dict[Any, int | None]:
             cursor, table_of(field, connection)
         )
     return {column.name: column.display_size for column in found}
-
-
-def missing_indexes(field: GM2MField, connection: Any) -> Iterator[tuple[str, bool]]:
-    """
-    Yield the columns, and whether they are to be unique, of each index that the table
-    of an automatic through model lacks.
-    """
-    links = field.links
-    with connection.cursor() as cursor:
-        constraints = connection.introspection.get_constraints(
-            cursor, table_of(field, connection)
-        ).values()
-    source, content_type = links.source.column, links.content_type.column
-    key = links.key_field.column
-    unique = {frozenset(found["columns"]) for found in constraints if found["unique"]}
-    if {source, content_type, key} not in unique:
-        yield f"{source}, {content_type}, {key}", True
-    # An index on expressions has no columns.
-    first = {
-        found["columns"][0]
-        for found in constraints
-        if found["columns"] and (found["index"] or found["unique"])
-    }
-    if key not in first:
-        yield f"{key}, {content_type}, {source}", False

@@ -123,13 +123,7 @@ class UUIDKind(Kind):
     def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
         if connection.features.has_native_uuid_field:
             return cast_to_text(column, connection)
-        parts = [
-            f"SUBSTR({column}, {start}, {length})"
-            for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-        ]
-        if connection.vendor == "mysql":
-            return f"CONCAT_WS('-', {', '.join(parts)})"
-        return "(" + " || '-' || ".join(parts) + ")"
+        return dashed(column, connection)
 
     def native_sql(
         self, column: str, connection: BaseDatabaseWrapper
@@ -200,6 +194,17 @@ KINDS: dict[str, Kind] = {
     for kind in (TEXT, IntegerKind(), UUIDKind(), DateKind())
     for internal_type in kind.internal_types
 }
+
+
+def dashed(digits: str, connection: BaseDatabaseWrapper) -> str:
+    """Return SQL for a UUID as text, from SQL for its 32 digits."""
+    parts = [
+        f"SUBSTR({digits}, {start}, {length})"
+        for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+    ]
+    if connection.vendor == "mysql":
+        return f"CONCAT_WS('-', {', '.join(parts)})"
+    return "(" + " || '-' || ".join(parts) + ")"
 
 
 def cast_to_text(column: str, connection: BaseDatabaseWrapper) -> str:

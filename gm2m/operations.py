@@ -1,5 +1,6 @@
 """
-The migration operation that alters a ``GM2MField``.
+The migration operations: one that alters a ``GM2MField``, one that upgrades the table
+of an older library, and two that make a ``GM2MField`` of what was something else.
 
 Django alters the through table of a many-to-many as far as it knows it: its name and
 its two foreign keys. The key column is left to ``AlterGM2MField``. The autodetector
@@ -10,14 +11,22 @@ renamed models.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import DataError
 from django.db.migrations import AlterField
-from django.db.migrations.operations.base import Operation
+from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.models.functions import Length
 
+from .conversions import (
+    FromGenericThrough,
+    FromManyToMany,
+    ToGenericThrough,
+    ToManyToMany,
+)
 from .fields import GM2MField
+from .indexes import IndexUpgrade
 
 
 class AlterGM2MField(AlterField):
@@ -34,7 +43,7 @@ class AlterGM2MField(AlterField):
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         old, new = (
-            state.apps.get_model(app_label, self.model_name)._meta.get_field(self.name)
+            field_of(state, app_label, self.model_name, self.name)
             for state in (from_state, to_state)
         )
         if isinstance(old, GM2MField) is not isinstance(new, GM2MField):
@@ -42,7 +51,8 @@ class AlterGM2MField(AlterField):
             raise ValueError(
                 f"Cannot alter field {old} into {new} - they are not compatible types "
                 "(you cannot alter to or from M2M fields, or add or remove through= on "
-                "M2M fields)"
+                "M2M fields). To keep the links, write "
+                "gm2m.operations.ConvertManyToMany in the place of AlterField."
             )
         alters_key = (
             self.allow_migrate_model(schema_editor.connection.alias, new.model)
@@ -64,12 +74,219 @@ class AlterGM2MField(AlterField):
         self.database_forwards(app_label, schema_editor, from_state, to_state)
 
 
+class UpgradeGM2MIndexes(Operation):
+    """
+    Bring the table of a ``GM2MField`` that another library has made, django-gm2m 1.x
+    for one, to the indexes that it has when it is made anew. What is there already is
+    left alone, and the state of the models is not changed.
+
+    On PostgreSQL, in a migration that says ``atomic = False``, the indexes are made
+    concurrently. With `remove_duplicates`, all rows but the first of each link are
+    removed where the unique constraint is missing.
+
+    Undone, it gives the table the indexes of django-gm2m 1.x; the constraint stays.
+
+    Raises ``IntegrityError`` before anything is changed if links are there twice, and
+    ``ValueError`` for a field that has no automatic through model.
+    """
+
+    category = OperationCategory.ALTERATION
+    # Concurrently means outside a transaction.
+    atomic = False
+
+    def __init__(
+        self, model_name: str, name: str, remove_duplicates: bool = False
+    ) -> None:
+        self.model_name, self.name = model_name, name
+        self.remove_duplicates = remove_duplicates
+
+    def deconstruct(self) -> Any:
+        kwargs: dict[str, Any] = {"model_name": self.model_name, "name": self.name}
+        if self.remove_duplicates:
+            kwargs["remove_duplicates"] = True
+        return type(self).__name__, [], kwargs
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        pass
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        if upgrade := self.upgrade(app_label, schema_editor, to_state):
+            upgrade.forwards(self.remove_duplicates)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        if upgrade := self.upgrade(app_label, schema_editor, to_state):
+            upgrade.backwards()
+
+    def upgrade(
+        self, app_label: str, schema_editor: Any, state: Any
+    ) -> IndexUpgrade | None:
+        """Return what upgrades the table, ``None`` if it is not to be there."""
+        field = field_of(state, app_label, self.model_name, self.name)
+        if not is_automatic(field):
+            raise ValueError(
+                f"{field} has no automatic through model. The indexes of a model of "
+                "your own are those of its Meta."
+            )
+        if not self.allow_migrate_model(schema_editor.connection.alias, field.model):
+            return None
+        return IndexUpgrade(field, schema_editor)
+
+    def describe(self) -> str:
+        return f"Upgrade the indexes of field {self.name} on {self.model_name}"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"upgrade_{self.model_name}_{self.name}_indexes".lower()
+
+
+class ConvertManyToMany(AlterField):
+    """
+    Turn a ``ManyToManyField`` into the ``GM2MField`` `field`, or a ``GM2MField`` into
+    the ``ManyToManyField`` `field`, and keep the links. Undone, it does the opposite.
+
+    The arguments are those of ``AlterField``. Both through models have to be automatic,
+    else it raises ``ValueError``. It raises ``IntegrityError`` or ``DataError``, before
+    anything is changed, for rows that the new table could not hold: links to objects of
+    other models than that of the ``ManyToManyField`` or to objects that are gone, keys
+    longer than `pk_maxlength`. A few queries and one ``INSERT … SELECT``.
+    """
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        old, new = (
+            field_of(state, app_label, self.model_name, self.name)
+            for state in (from_state, to_state)
+        )
+        kinds = {isinstance(field, GM2MField) for field in (old, new)}
+        if kinds != {True, False} or not all(map(has_automatic_through, (old, new))):
+            raise ValueError(
+                f"{type(self).__name__} turns a ManyToManyField into a GM2MField, or "
+                f"the other way round, both without through=; {old!r} and {new!r} are "
+                "no such pair."
+            )
+        if not self.allow_migrate_model(schema_editor.connection.alias, new.model):
+            return
+        convert = FromManyToMany if isinstance(new, GM2MField) else ToManyToMany
+        convert(old, new, schema_editor).run()
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        self.database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def reduce(self, operation: Operation, app_label: str) -> Any:
+        # Not AlterField's: an alteration in its place would not move the rows.
+        return super(AlterField, self).reduce(operation, app_label)
+
+    def describe(self) -> str:
+        kind = type(self.field).__name__
+        return f"Turn field {self.name} on {self.model_name} into a {kind}"
+
+
+class ConvertGenericThrough(Operation):
+    """
+    Turn the model `through` of the same app, which somebody has written to link objects
+    of any model, into the ``GM2MField`` `field`, called `name`, and keep the links.
+
+    `through_fields` names three fields of the model: the foreign key to the source, the
+    one to content types, and the key. It has to have no others, as they would be lost;
+    else, or if something refers to it, ``ValueError`` is raised. ``IntegrityError`` and
+    ``DataError`` are raised, before anything is changed, for rows that the new table
+    could not hold. With `remove_duplicates`, one row of each link is kept.
+
+    Undone, it makes the model and its rows again. A few queries and one
+    ``INSERT … SELECT``.
+    """
+
+    category = OperationCategory.ALTERATION
+
+    def __init__(
+        self,
+        model_name: str,
+        name: str,
+        field: GM2MField,
+        through: str,
+        through_fields: Sequence[str],
+        remove_duplicates: bool = False,
+    ) -> None:
+        if not has_automatic_name(field):
+            raise ValueError(
+                "ConvertGenericThrough takes a GM2MField without through=."
+            )
+        if len(through_fields) != 3:
+            raise ValueError(
+                "ConvertGenericThrough takes three through_fields: the foreign key to "
+                "the source, the one to content types, and the key."
+            )
+        self.model_name, self.name, self.field = model_name, name, field
+        self.through, self.through_fields = through, through_fields
+        self.remove_duplicates = remove_duplicates
+
+    def deconstruct(self) -> Any:
+        kwargs: dict[str, Any] = {
+            "model_name": self.model_name,
+            "name": self.name,
+            "field": self.field,
+            "through": self.through,
+            "through_fields": list(self.through_fields),
+        }
+        if self.remove_duplicates:
+            kwargs["remove_duplicates"] = True
+        return type(self).__name__, [], kwargs
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        state.remove_model(app_label, self.through.lower())
+        state.add_field(app_label, self.model_name.lower(), self.name, self.field, True)
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        field = field_of(to_state, app_label, self.model_name, self.name)
+        if self.allow_migrate_model(schema_editor.connection.alias, field.model):
+            through = from_state.apps.get_model(app_label, self.through)
+            FromGenericThrough(through, self.through_fields, field, schema_editor).run(
+                self.remove_duplicates
+            )
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        field = field_of(from_state, app_label, self.model_name, self.name)
+        if self.allow_migrate_model(schema_editor.connection.alias, field.model):
+            through = to_state.apps.get_model(app_label, self.through)
+            ToGenericThrough(field, through, self.through_fields, schema_editor).run()
+
+    def describe(self) -> str:
+        return f"Turn model {self.through} into field {self.name} on {self.model_name}"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"{self.through}_to_{self.model_name}_{self.name}".lower()
+
+
+def field_of(state: Any, app_label: str, model_name: str, name: str) -> Any:
+    """Return a field as it is in `state`."""
+    return state.apps.get_model(app_label, model_name)._meta.get_field(name)
+
+
+def has_automatic_through(field: Any) -> bool:
+    """Return whether `field` is a many-to-many with an automatic through model."""
+    return bool(field.many_to_many and field.remote_field.through._meta.auto_created)
+
+
+def has_automatic_name(field: Any) -> bool:
+    """Return whether `field`, of no model yet, is to get an automatic through."""
+    return isinstance(field, GM2MField) and field.remote_field.through is None
+
+
 def is_automatic(field: Any) -> bool:
     """Return whether `field` is a ``GM2MField`` with an automatic through model."""
-    if not isinstance(field, GM2MField):
-        return False
-    through: Any = field.remote_field.through
-    return bool(through._meta.auto_created)
+    return isinstance(field, GM2MField) and has_automatic_through(field)
 
 
 def check_keys(field: GM2MField, limit: int | None, using: str) -> None:

@@ -388,7 +388,8 @@ class TestTables:
                 "app.Keeper.things has no unique constraint on the columns "
                 "gm2m_src_id, gm2m_ct_id, gm2m_pk of the table 'app_keeper_things' in "
                 "'default'.",
-                hint="Add it: a link could be there twice.",
+                hint="Add it: a link could be there twice. Run "
+                "gm2m.operations.UpgradeGM2MIndexes in a migration.",
                 obj=model._meta.get_field("things"),
                 id="gm2m.W304",
             )
@@ -402,7 +403,7 @@ class TestTables:
                 "app.Keeper.things has no index on the columns gm2m_pk, gm2m_ct_id, "
                 "gm2m_src_id of the table 'app_keeper_things' in 'default'.",
                 hint="Add it: without it, access from a target reads all the links to "
-                "its model.",
+                "its model. Run gm2m.operations.UpgradeGM2MIndexes in a migration.",
                 obj=model._meta.get_field("things"),
                 id="gm2m.W304",
             )

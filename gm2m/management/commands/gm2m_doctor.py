@@ -23,11 +23,11 @@ from django.db.models.functions import Length
 
 from ...discovery import all_fields
 from ...fields import GM2MField
+from ...indexes import missing_indexes
 from ...integrity import (
     LinkedModel,
     has_columns,
     linked_models,
-    missing_indexes,
     table_of,
     tables_among,
 )

@@ -1,0 +1,371 @@
+"""
+Links that change tables: from that of a ``ManyToManyField``, or of a generic through
+model that somebody has written, to that of an automatic through model, and back.
+
+A `Conversion` works on historical models. It looks at the rows first, raises an error
+if one could not be kept, and moves them by one ``INSERT … SELECT``. The old table stays
+until that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import DataError, IntegrityError
+from django.db.backends.utils import names_digest, strip_quotes
+from django.db.migrations.exceptions import IrreversibleError
+from django.db.models import (
+    AutoField,
+    Count,
+    Exists,
+    F,
+    Func,
+    Model,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+)
+from django.db.models.functions import Length
+
+from .indexes import check_duplicates, duplicates, names_of
+from .keys import (
+    TEXT,
+    Key,
+    UUIDKind,
+    check_collation,
+    dashed,
+    model_of_content_type,
+)
+from .lookups import KeyText, NativeKey
+
+if TYPE_CHECKING:
+    from .fields import GM2MField
+
+#: The names of what is selected for the three columns of a link.
+PARTS = ("gm2m_1", "gm2m_2", "gm2m_3")
+
+
+class Conversion:
+    """
+    Moves links to the table of the model `new`, with the statements of `schema_editor`.
+    `owner` is the ``GM2MField`` that messages name.
+    """
+
+    def __init__(self, owner: GM2MField, new: Any, schema_editor: Any) -> None:
+        self.owner, self.new, self.editor = owner, new, schema_editor
+        self.connection = schema_editor.connection
+        self.using: str = self.connection.alias
+        #: In `sqlmigrate` the table may not be there yet.
+        self.looks_at_rows = not schema_editor.collect_sql
+
+    def rows(self, through: Any) -> QuerySet[Any]:
+        found: QuerySet[Any] = through._base_manager.using(self.using)
+        return found
+
+    def refuse(self, rows: QuerySet[Any], what: str, remedy: str) -> None:
+        """Raise ``IntegrityError`` if there are any of these `rows`."""
+        if self.looks_at_rows and (count := rows.count()):
+            raise IntegrityError(
+                f"{self.owner}: {count} rows of the table "
+                f"'{rows.model._meta.db_table}' {what}. {remedy}"
+            )
+
+    def check_reference(self, rows: QuerySet[Any], name: str, new_field: Any) -> None:
+        """Raise an error for `rows` that break the constraint of `new_field`."""
+        if new_field.db_constraint:
+            model: Any = new_field.remote_field.model
+            there = model._base_manager.using(self.using).filter(pk=OuterRef(name))
+            self.refuse(
+                rows.filter(~Exists(there)),
+                f"refer to objects of {model._meta.label} that are gone",
+                "Remove these rows first, or set db_constraint=False.",
+            )
+
+    def check_length(self, rows: QuerySet[Any], key: Any, new_field: Any) -> None:
+        """Raise ``DataError`` if a key, the expression `key`, is too long."""
+        limit = new_field.max_length
+        if limit is None or not self.looks_at_rows:
+            return
+        longer = rows.annotate(gm2m_key=key, gm2m_length=Length("gm2m_key"))
+        found = longer.filter(gm2m_length__gt=limit).order_by("-gm2m_length")
+        longest = found.values_list("gm2m_key", flat=True).first()
+        if longest is not None:
+            raise DataError(
+                f"{self.owner}: {new_field} holds {limit} characters, and the table "
+                f"'{rows.model._meta.db_table}' has longer keys, such as {longest!r}. "
+                f"Make it {len(longest)} or more (pk_maxlength)."
+            )
+
+    def move(self, rows: QuerySet[Any], columns: Sequence[str], values: Any) -> None:
+        """
+        Put what the expressions `values` are worth in `rows`, in their order, into
+        `columns` of the new table, which takes the place of the old one.
+        """
+        names = PARTS[: len(columns)]
+        selected: Any = rows.annotate(**dict(zip(names, values, strict=True)))
+        query = selected.order_by("pk").values_list(*names).query
+        sql, params = query.get_compiler(self.using).as_sql()
+        old, editor, opts = rows.model, self.editor, self.new._meta
+        table, quote = opts.db_table, editor.quote_name
+        aside = f"gm2m_{names_digest(strip_quotes(table), length=16)}"
+        opts.db_table = aside
+        try:
+            if self.looks_at_rows and aside in self.tables():
+                editor.delete_model(self.new)  # What an attempt that failed has left.
+            editor.create_model(self.new)
+            into = ", ".join(map(quote, columns))
+            editor.execute(f"INSERT INTO {quote(aside)} ({into}) {sql}", list(params))
+            editor.delete_model(old)
+        finally:
+            opts.db_table = table
+        editor.alter_db_table(self.new, aside, table)
+
+    def tables(self) -> list[str]:
+        names: list[str] = self.connection.introspection.table_names()
+        return names
+
+
+class FromManyToMany(Conversion):
+    """From the ``ManyToManyField`` `old` to the ``GM2MField`` `new`."""
+
+    def __init__(self, old: Any, new: GM2MField, schema_editor: Any) -> None:
+        super().__init__(new, new.remote_field.through, schema_editor)
+        self.old, self.field = old, new
+
+    def run(self) -> None:
+        through, target = self.old.remote_field.through, self.old.remote_field.model
+        source, content_type, key_field = link_fields(self.field)
+        self.field.check_target_model(target)
+        column = self.field.links.key
+        check_collation(target, column, self.connection, self.field)
+        source_name, target_name = sides(self.old)
+        rows = self.rows(through)
+        key = KeyText(F(target_name), Key(target._meta.pk).kind)
+        self.check_reference(rows, source_name, source)
+        self.check_length(rows, key, key_field)
+        if self.looks_at_rows:
+            self.field.content_type_of(target, self.using)  # Made, if it is not there.
+        self.move(
+            rows,
+            [source.column, content_type.column, key_field.column],
+            [F(source_name), content_type_key(self.field, target, self.using), key],
+        )
+
+
+class ToManyToMany(Conversion):
+    """From the ``GM2MField`` `old`, all of whose targets are of one model, back."""
+
+    def __init__(self, old: GM2MField, new: Any, schema_editor: Any) -> None:
+        super().__init__(old, new.remote_field.through, schema_editor)
+        self.field, self.to = old, new
+
+    def run(self) -> None:
+        target = self.to.remote_field.model
+        self.field.check_target_model(target)
+        source_name, type_name, key_name = names_of(self.field)
+        fields = [self.new._meta.get_field(name) for name in side_names(self.to)]
+        rows = self.rows(self.field.remote_field.through)
+        key = NativeKey(F(key_name), Key(target._meta.pk))
+        if self.looks_at_rows:
+            self.check_models(rows, type_name, target)
+        self.check_reference(rows, source_name, fields[0])
+        targets = target._base_manager.using(self.using)
+        targets = targets.filter(pk=NativeKey(OuterRef(key_name), Key(target._meta.pk)))
+        self.refuse(
+            rows.filter(~Exists(targets)),
+            f"link objects of {target._meta.label} that are gone",
+            f"Remove them with 'manage.py gm2m_doctor {self.field} --fix'.",
+        )
+        self.move(rows, [field.column for field in fields], [F(source_name), key])
+
+    def check_models(self, rows: QuerySet[Any], type_name: str, target: Any) -> None:
+        """Raise ``IntegrityError`` if there are links to objects of other models."""
+        own = self.field.content_type_of(target, self.using)
+        counts = rows.exclude(**{type_name: own.pk}).values_list(type_name)
+        others = [
+            f"{ContentType.objects.using(self.using).get(pk=pk).app_labeled_name} "
+            f"({count})"
+            for pk, count in counts.order_by(type_name).annotate(Count("pk"))
+        ]
+        if others:
+            raise IntegrityError(
+                f"{self.field} cannot become a ManyToManyField to "
+                f"{target._meta.label}: it links objects of other models: "
+                f"{', '.join(others)}. Remove these links first."
+            )
+
+
+class FromGenericThrough(Conversion):
+    """
+    From the rows of `through`, with fields of these `names` for source, content type
+    and key, to the automatic through model of `field`.
+    """
+
+    def __init__(
+        self, through: Any, names: Sequence[str], field: GM2MField, schema_editor: Any
+    ) -> None:
+        super().__init__(field, field.remote_field.through, schema_editor)
+        self.field, self.through = field, through
+        self.fields = [through._meta.get_field(name) for name in names]
+
+    def run(self, remove_duplicates: bool) -> None:
+        self.check_model()
+        new_fields = link_fields(self.field)
+        attnames = [field.attname for field in self.fields]
+        rows = self.rows(self.through)
+        empty = Q(*((f"{name}__isnull", True) for name in attnames), _connector=Q.OR)
+        self.refuse(
+            rows.filter(empty),
+            "have no source, no content type or no key",
+            "Remove these rows first.",
+        )
+        for name, new_field in zip(attnames[:2], new_fields[:2], strict=True):
+            self.check_reference(rows, name, new_field)
+        key = self.key_text()
+        self.check_length(rows, key, new_fields[2])
+        rows = rows.annotate(gm2m_key=key)
+        names = [*attnames[:2], "gm2m_key"]
+        again = duplicates(rows, names)
+        if remove_duplicates:
+            rows = rows.exclude(pk__in=again.values("pk"))
+        elif self.looks_at_rows:
+            check_duplicates(self.field, again, names)
+        columns = [field.column for field in new_fields]
+        self.move(rows, columns, [*map(F, attnames[:2]), F("gm2m_key")])
+
+    def check_model(self) -> None:
+        """Raise ``ValueError`` if the through model has more than makes a link."""
+        opts = self.through._meta
+        known = {opts.pk, *self.fields}
+        more = [found.name for found in opts.get_fields() if found not in known]
+        if more:
+            raise ValueError(
+                f"{self.field} cannot keep all that {opts.label} has: "
+                f"{', '.join(more)}. Remove these fields first, or keep the model: "
+                f"GM2MField(through='{opts.object_name}')."
+            )
+
+    def key_text(self) -> Any:
+        """Return an expression for the key as text."""
+        field = self.fields[2]
+        key = Key(field)
+        if not key.fits(self.field.links.key):
+            raise ValueError(
+                f"{self.field} cannot take its keys from {field}, which is a "
+                f"{type(field).__name__}. Keys may be integers, UUIDs, text or dates."
+            )
+        if key.kind is not TEXT:
+            return KeyText(F(field.attname), key.kind)
+        found = UUIDText(F(field.attname), F(self.fields[1].attname))
+        found.models = self.models_with_uuids()
+        return found
+
+    def models_with_uuids(self) -> list[int]:
+        """Return the content types of models whose keys are UUIDs."""
+        if not self.looks_at_rows:
+            return []
+        types = ContentType.objects.using(self.using)
+        used = self.rows(self.through).values(self.fields[1].attname)
+        apps = self.through._meta.apps
+        models = {
+            # A model of the state, or of an app that is not in it yet.
+            found.pk: model_of_content_type(found.pk, self.using, apps)
+            or found.model_class()
+            for found in types.filter(pk__in=used)
+        }
+        return [
+            pk
+            for pk, model in models.items()
+            if model and isinstance(Key(model._meta.pk).kind, UUIDKind)
+        ]
+
+
+class ToGenericThrough(Conversion):
+    """From the automatic through model of `field` back to the model `through`."""
+
+    def __init__(
+        self, field: GM2MField, through: Any, names: Sequence[str], schema_editor: Any
+    ) -> None:
+        super().__init__(field, through, schema_editor)
+        self.field = field
+        self.fields = [through._meta.get_field(name) for name in names]
+
+    def run(self) -> None:
+        pk = self.new._meta.pk
+        if not isinstance(pk, AutoField):
+            raise IrreversibleError(
+                f"{self.new._meta.label} cannot be made again: no database numbers its "
+                f"rows, as its primary key is a {type(pk).__name__}."
+            )
+        names = names_of(self.field)
+        rows = self.rows(self.field.remote_field.through)
+        for name, new_field in zip(names[:2], self.fields[:2], strict=True):
+            self.check_reference(rows, name, new_field)
+        key_field, key = self.fields[2], Key(self.fields[2])
+        value: Any = F(names[2])
+        if key.kind is TEXT:
+            self.check_length(rows, value, key_field)
+        else:
+            value = NativeKey(value, key)
+            self.refuse(
+                rows.annotate(gm2m_key=value).filter(gm2m_key__isnull=True),
+                f"have keys that {key_field} cannot hold",
+                "Remove these rows first.",
+            )
+        columns = [field.column for field in self.fields]
+        self.move(rows, columns, [*map(F, names[:2]), value])
+
+
+class UUIDText(Func):
+    """
+    The text of a key, in the one form in which links keep UUIDs where the content type
+    is that of one of `models`: other libraries may have written it without dashes.
+    """
+
+    models: list[int]
+
+    def __init__(self, text: Any, content_type: Any) -> None:
+        super().__init__(text, content_type, output_field=TextField())
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:  # type: ignore[override]
+        text, type_id = (
+            compiler.compile(source)[0] for source in self.get_source_expressions()
+        )
+        if not self.models:
+            return text, ()
+        digits = f"REPLACE(LOWER({text}), '-', '')"
+        types = ", ".join(map(str, self.models))
+        return (
+            f"CASE WHEN {type_id} IN ({types}) AND LENGTH({digits}) = 32 "
+            f"THEN {dashed(digits, connection)} ELSE {text} END"
+        ), ()
+
+
+def link_fields(field: GM2MField) -> list[Any]:
+    """Return the fields with the three columns of a link."""
+    links = field.links
+    return [links.source, links.content_type, links.key_field]
+
+
+def side_names(field: Any) -> list[str]:
+    """Return the names of the two foreign keys of a ``ManyToManyField``."""
+    return [field.m2m_field_name(), field.m2m_reverse_field_name()]
+
+
+def sides(field: Any) -> list[str]:
+    """Return the attributes of rows with the values of these keys."""
+    opts = field.remote_field.through._meta
+    return [opts.get_field(name).attname for name in side_names(field)]
+
+
+def content_type_key(field: GM2MField, model: type[Model], using: str) -> Any:
+    """Return an expression for the content type of `model`, which need not be there."""
+    opts: Any = field.linked_as(model)._meta
+    found = ContentType.objects.using(using).filter(
+        app_label=opts.app_label, model=opts.model_name
+    )
+    return Subquery(found.values("pk"))
