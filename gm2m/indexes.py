@@ -151,8 +151,9 @@ class IndexUpgrade:
     def backwards(self) -> None:
         """Give the table the indexes of django-gm2m 1.x; the constraint stays."""
         constraints = self.constraints()
-        # MySQL needs none beside the constraint, and 1.x makes none there.
-        needs_index = self.connection.vendor != "mysql"
+        # MySQL makes none for a foreign key, to which the unique constraint is enough.
+        is_foreign_key = self.field.remote_field.db_constraint
+        needs_index = not (self.connection.vendor == "mysql" and is_foreign_key)
         if needs_index and not indexes_on(self.columns[:1], constraints):
             self.add_index(self.source_index)
         for name in indexes_on(self.columns[::-1], constraints):

@@ -1,5 +1,9 @@
 """What tests of several modules need: registries, projects and databases apart."""
 
+import os
+import subprocess
+import venv
+
 import pytest
 from django.apps import apps as installed
 from django.contrib.contenttypes.models import ContentType
@@ -29,6 +33,7 @@ SLOW = {
     "test_migrations_life",
     "test_properties",
     "test_scale",
+    "test_upgrade",
 }
 
 
@@ -98,3 +103,18 @@ def forkserver():
 def life(project, forkserver):
     """A project whose models are going to change."""
     return Evolution(project, forkserver)
+
+
+@pytest.fixture(scope="session")
+def existing_library(tmp_path_factory):
+    """
+    Install django-gm2m 1.4, and return where: not beside this one, whose name it has.
+    """
+    environment, path = (tmp_path_factory.mktemp(name) for name in ("venv", "library"))
+    venv.create(environment, with_pip=True)
+    folder = "Scripts" if os.name == "nt" else "bin"
+    command = [environment / folder / "python", "-m", "pip", "install", "--quiet"]
+    # With the Django and the drivers under test, which are there already.
+    options = ["--disable-pip-version-check", "--no-deps", "--target", path]
+    subprocess.run([*command, *options, "django-gm2m==1.4"], check=True)
+    return path

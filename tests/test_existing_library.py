@@ -6,9 +6,6 @@ itself has made here, in processes where it is imported in the place of this one
 """
 
 import json
-import os
-import subprocess
-import venv
 from itertools import chain
 
 import pytest
@@ -164,19 +161,6 @@ EVERYTHING = {
     "User.disliked_videos": {"Jack": [], "Jill": []},
     "Playlist.items": {"All": ["Alien", "Brazil", "Tosca", "Gig"]},
 }
-
-
-@pytest.fixture(scope="session")
-def existing_library(tmp_path_factory):
-    """Install the library, and return where: not beside this one, whose name it has."""
-    environment, path = (tmp_path_factory.mktemp(name) for name in ("venv", "library"))
-    venv.create(environment, with_pip=True)
-    folder = "Scripts" if os.name == "nt" else "bin"
-    command = [environment / folder / "python", "-m", "pip", "install", "--quiet"]
-    # With the Django and the drivers under test, which are there already.
-    options = ["--disable-pip-version-check", "--no-deps", "--target", path]
-    subprocess.run([*command, *options, "django-gm2m==1.4"], check=True)
-    return path
 
 
 @pytest.fixture
