@@ -244,8 +244,8 @@ def test_xml_that_has_lost_keys(upgraded):
     # In which order it writes links, the library leaves to the database.
     assert re.sub(r"library\.[a-z]+ without", "MODEL without", message) == (
         'CommandError: library.user.videos of the object "1" has a link to an object '
-        "of MODEL without its key: django-gm2m 1.x loses it where natural keys are asked "
-        "for and the model has none. Dump again without --natural-foreign.\n"
+        "of MODEL without its key: django-gm2m 1.x loses it where natural keys are "
+        "asked for and the model has none. Dump again without --natural-foreign.\n"
     )
     assert (path / "songs.xml").read_text() == before
 
