@@ -1,6 +1,7 @@
 """What the database says: the checks of its rows and tables, and the command."""
 
 import json
+import tracemalloc
 import uuid
 from contextlib import nullcontext
 from io import StringIO
@@ -10,13 +11,14 @@ from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.core import checks
 from django.core.management import CommandError, call_command
-from django.core.management.base import SystemCheckError
+from django.core.management.base import OutputWrapper, SystemCheckError
 from django.db import connection, connections, models
 from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
 from gm2m.database_checks import check_databases, check_fields
 from gm2m.management.commands import gm2m_doctor
+from gm2m.management.progress import Progress
 from tests.app.models import (
     Concert,
     Hidden,
@@ -468,6 +470,11 @@ class TestTables:
         assert messages(model) == []
 
 
+class Terminal(StringIO):
+    def isatty(self):
+        return True
+
+
 class TestDoctor:
     """``manage.py gm2m_doctor``"""
 
@@ -577,12 +584,100 @@ class TestDoctor:
         jack.preferred_videos.set(people)
         lose(*people[:2], *people[4:])
         told = self.run("app.user", fix=True)
-        assert [line for line in told.splitlines() if line.startswith("  ")] == [
-            "  Removed 2 of 5.",
-            "  Removed 4 of 5.",
-            "  Removed 5 of 5.",
-        ]
+        assert told.endswith("\n  Removed 5 of 5.\n")
+        assert told.count("Removed") == 1
         assert list(jack.preferred_videos.all()) == people[2:4]
+
+    @staticmethod
+    def many(count):
+        """Link so many movies that are gone, and as many that are there."""
+        jack, through = User.objects.create(), User.preferred_videos.through
+        movies = [Movie(title="there") for _number in range(count)]
+        for movie in movies:  # A child of another model is not made in bulk.
+            movie.save()
+        kind = ContentType.objects.get_for_model(Movie)
+        keys = [*(movie.pk for movie in movies), *range(10**9, 10**9 + count)]
+        rows = [through(gm2m_src=jack, gm2m_ct=kind, gm2m_pk=str(key)) for key in keys]
+        through.objects.bulk_create(rows, batch_size=1000)
+
+    @pytest.mark.slow
+    def test_many_rows(self):
+        """None is read to be judged, whatever their number."""
+        self.many(1)
+        with CaptureQueriesContext(connection) as few:
+            self.run("app.user", status=1)
+        self.many(5_000)
+        tracemalloc.start()
+        with CaptureQueriesContext(connection) as many:
+            told = self.run("app.user", status=1)
+        _now, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert "that are gone: 5001." in told
+        assert len(many) == len(few)
+        assert peak < 1_000_000
+
+    @pytest.mark.slow
+    def test_many_rows_are_removed_in_batches(self):
+        self.many(2_600)
+        through = User.preferred_videos.through
+        with CaptureQueriesContext(connection) as queries:
+            assert "Removed 2600 of 2600." in self.run("app.user", fix=True)
+        statements = [query["sql"] for query in queries]
+        deleted = [sql for sql in statements if sql.startswith("DELETE")]
+        assert len(deleted) == 6  # Of five hundred each.
+        # Those to be removed are read by their keys alone, and once more for the end.
+        assert sum(sql.endswith("LIMIT 500") for sql in statements) == 7
+        assert through.objects.count() == 2_600
+
+    def test_progress_on_a_terminal(self, jack, targets, monkeypatch):
+        """It is drawn on the error stream, and leaves nothing of itself."""
+        monkeypatch.setattr(gm2m_doctor, "BATCH_SIZE", 1)
+        User.objects.create().preferred_videos.set(targets)
+        lose(targets[0])
+        terminal = Terminal()
+        told = self.run("app.user", fix=True, stderr=terminal)
+        assert told == (
+            "app.User.preferred_videos: links to objects of app.movie that are gone: 2."
+            "\n  Removed 2 of 2.\n"
+        )
+        shown = [text for text in terminal.getvalue().split("\r") if text.strip()]
+        empty, half = "." * 30, "#" * 15 + "." * 15
+        field = "app.User.preferred_videos"
+        assert shown == [
+            f"[{empty}]   0% {field}",
+            f"[{empty}]   0% {field}: app.movie",
+            f"[{half}]  50% {field}: app.movie",
+            f"[{empty}]   0% {field}",
+        ]
+        assert terminal.getvalue().endswith(" \r")
+
+    def test_no_progress_elsewhere(self, jack, targets):
+        lose(targets[0])
+        error = StringIO()
+        self.run(fix=True, stderr=error)
+        assert error.getvalue() == ""
+
+    def test_report_for_programs_on_a_terminal(self, jack, targets):
+        lose(targets[0])
+        (finding,) = json.loads(self.run(format="json", fix=True, stderr=Terminal()))
+        assert finding["removed"] == 1
+
+    @pytest.mark.parametrize(
+        ("done", "total", "shown"), [(0, 0, "100%"), (5, 4, "100%"), (1, 8, " 12%")]
+    )
+    def test_share_that_is_shown(self, done, total, shown):
+        terminal = Terminal()
+        Progress(OutputWrapper(terminal)).show("links", done, total)
+        assert shown in terminal.getvalue()
+
+    def test_narrow_terminal(self, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "20")
+        terminal = Terminal()
+        progress = Progress(OutputWrapper(terminal))
+        progress.show("links", 1, 2)
+        assert len(terminal.getvalue()) == 19
+        progress.show("links", 1, 2)
+        assert len(terminal.getvalue()) == 19
 
     def test_target_that_comes_back_meanwhile(self, jack, targets, monkeypatch):
         (movie, *_) = targets
@@ -686,7 +781,8 @@ class TestDoctor:
                 editor.add_index(through, index)
         assert told == (
             "app.User.preferred_videos: the table has no index on the columns gm2m_pk, "
-            "gm2m_ct_id, gm2m_src_id.\n"
+            "gm2m_ct_id, gm2m_src_id. Run gm2m.operations.UpgradeGM2MIndexes in a "
+            "migration.\n"
         )
 
 

@@ -32,6 +32,7 @@ from ...integrity import (
     tables_among,
 )
 from ...keys import TEXT, Key
+from ..progress import Progress
 
 #: As many links are deleted in one transaction.
 BATCH_SIZE = 500
@@ -105,17 +106,21 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
         self.as_text = options["format"] == "text"
+        self.progress = Progress(self.stderr)
         findings = []
-        for field in chosen(options["fields"], connection):
+        fields = chosen(options["fields"], connection)
+        for number, field in enumerate(fields):
+            self.progress.show(str(field), number, len(fields))
             for finding, linked in examine(field, connection):
                 findings.append(finding)
                 self.tell(f"{finding.field}: {finding.message}")
-                if linked is None or not options["fix"]:
-                    continue
-                if options["dry_run"]:
-                    self.tell(f"  Would remove {finding.links}.")
-                else:
-                    self.remove(finding, linked, connection.alias)
+                if linked is not None and options["fix"]:
+                    if options["dry_run"]:
+                        self.tell(f"  Would remove {finding.links}.")
+                    else:
+                        self.remove(finding, linked, connection.alias)
+                self.progress.show(str(field), number, len(fields))
+        self.progress.clear()
         if not findings:
             self.tell("Nothing found.")
         if not self.as_text:
@@ -126,14 +131,17 @@ class Command(BaseCommand):
 
     def tell(self, line: str) -> None:
         if self.as_text:
+            self.progress.clear()
             self.stdout.write(line)
 
     def remove(self, finding: Finding, linked: LinkedModel, using: str) -> None:
         """Remove the links that `finding` is about, batch by batch."""
         links: Any = linked.dangling_links(using)
         label = links.model._meta.label
-        last = None
+        last, done = None, 0
         while pks := batch(links, last):
+            what = f"{finding.field}: {finding.subject}"
+            self.progress.show(what, done, finding.links)
             # The condition once more: a target may have come back.
             try:
                 with transaction.atomic(using):
@@ -142,8 +150,8 @@ class Command(BaseCommand):
                 self.tell(f"  Kept {len(pks)}: {error.args[0]}")
             else:
                 finding.removed += by_model.get(label, 0)
-                self.tell(f"  Removed {finding.removed} of {finding.links}.")
-            last = pks[-1]
+            last, done = pks[-1], done + len(pks)
+        self.tell(f"  Removed {finding.removed} of {finding.links}.")
 
 
 def chosen(labels: Iterable[str], connection: Any) -> list[GM2MField]:
@@ -199,7 +207,10 @@ def examine(field: GM2MField, connection: Any) -> Findings:
         return
     for columns, unique in missing_indexes(field, connection):
         what = "unique constraint" if unique else "index"
-        message = f"the table has no {what} on the columns {columns}."
+        message = (
+            f"the table has no {what} on the columns {columns}. Run "
+            "gm2m.operations.UpgradeGM2MIndexes in a migration."
+        )
         yield Finding(name, "index", columns, message), None
 
 
