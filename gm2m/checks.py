@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core import checks
 from django.db import connections, router
-from django.db.models import CompositePrimaryKey, Model
+from django.db.models import Model
 from django.db.models.constants import LOOKUP_SEP
 
 from .descriptors import ReverseDescriptor
-from .keys import TEXT, Key, check_collation
-from .through import ThroughError
+from .keys import TEXT, Key, check_collation, remedy_for
+from .through import SourceError, ThroughError
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -42,6 +42,10 @@ def check_field(
             error.message, hint=error.hint, obj=field, id=f"gm2m.{error.id}"
         )
         return
+    except SourceError as error:
+        # As Django says it of its own relations.
+        yield checks.Error(error.message, hint=error.hint, obj=field, id="fields.E347")
+        return
     for name in field.related_models:
         model = field.declared_model(name)
         if model is None:
@@ -53,14 +57,6 @@ def check_field(
 
 def check_options(field: GM2MField) -> Iterator[checks.CheckMessage]:
     """Check what needs nothing but the field, its source and the settings."""
-    source = field.model._meta
-    if isinstance(source.pk, CompositePrimaryKey):
-        yield checks.Error(
-            f"Field defines a relation involving model '{source.object_name}' which "
-            "has a CompositePrimaryKey and such relations are not supported.",
-            obj=field,
-            id="fields.E347",
-        )
     if field.unique:
         yield checks.Error("GM2MFields cannot be unique.", obj=field, id="gm2m.E001")
     if not apps.is_installed("django.contrib.contenttypes"):
@@ -142,8 +138,7 @@ def check_key(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckMess
         yield checks.Error(
             f"{field} cannot link '{label}': its primary key is a "
             f"{type(key.field).__name__}, which {column.column_field} cannot hold.",
-            hint="Keys may be integers, UUIDs, text or dates in a text column, "
-            "integers or UUIDs in a column of their own type.",
+            hint=remedy_for(key),
             obj=field,
             id="gm2m.E206",
         )

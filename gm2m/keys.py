@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.contrib.contenttypes.models import ContentType
 from django.db import NotSupportedError
 from django.db.migrations.state import StateApps
-from django.db.models import Field, Model
+from django.db.models import CompositePrimaryKey, Field, Model
 
 if TYPE_CHECKING:
     from django.apps.registry import Apps
@@ -314,9 +314,21 @@ def check_target_model(model: Any, column: Key, owner: object) -> None:
         raise TypeError(
             f"{owner} cannot link {opts.label}: its primary key is a "
             f"{type(key.field).__name__}, which {column.column_field} cannot hold. "
-            "Keys may be integers, UUIDs, text or dates in a text column, integers or "
-            "UUIDs in a column of their own type."
+            f"{remedy_for(key)}"
         )
+
+
+def remedy_for(key: Key) -> str:
+    """Return what to do about a target whose `key` does not fit."""
+    if isinstance(key.field, CompositePrimaryKey):
+        return (
+            "Link models whose key is one column: give this one such a key, and a "
+            "UniqueConstraint over the columns of its composite one."
+        )
+    return (
+        "Keys may be integers, UUIDs, text or dates in a text column, integers or "
+        "UUIDs in a column of their own type."
+    )
 
 
 def target_class(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
-from django.db.models import Field, ForeignKey, Model
+from django.db.models import CompositePrimaryKey, Field, ForeignKey, Model
 from django.db.models.fields.related import lazy_related_operation
 from django.utils.translation import gettext_lazy as _
 
@@ -146,7 +146,8 @@ class ThroughFields:
         Find the fields in the through model of `field`, helped by the two to four
         names of its ``through_fields`` option.
 
-        Raise ``ThroughError`` where they are missing or ambiguous.
+        Raise ``ThroughError`` where they are missing or ambiguous, ``SourceError`` if
+        the source cannot have links.
         """
         through: Any = field.remote_field.through
         label = getattr(getattr(through, "_meta", None), "label", through)
@@ -158,6 +159,7 @@ class ThroughFields:
                 f"{field} has the through model '{label}', which is not installed.",
                 "Add its app to INSTALLED_APPS, or mend the name.",
             )
+        check_source(field)
         given: Any = field.remote_field.through_fields
         if through._meta.auto_created:
             given = AUTOMATIC_FIELDS
@@ -194,12 +196,32 @@ class ThroughFields:
         )
 
 
+class SourceError(ImproperlyConfigured):
+    """Why no foreign key can point to a source."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(f"{message} {hint}")
+        self.message, self.hint = message, hint
+
+
 class ThroughError(ImproperlyConfigured):
     """What is wrong with a through model, as the system check `id` says it."""
 
     def __init__(self, id: str, message: str, hint: str) -> None:
         super().__init__(f"{message} {hint}")
         self.id, self.message, self.hint = id, message, hint
+
+
+def check_source(field: GM2MField) -> None:
+    """Raise ``SourceError`` if no foreign key can point to the source of `field`."""
+    source: Any = field.model._meta
+    if isinstance(source.pk, CompositePrimaryKey):
+        raise SourceError(
+            f"{field} defines a relation involving model '{source.object_name}' which "
+            "has a CompositePrimaryKey and such relations are not supported.",
+            f"Give '{source.label}' a primary key of one column, and a "
+            "UniqueConstraint over the columns of this one.",
+        )
 
 
 def find_field(field: GM2MField, through: type[Model], name: str) -> Any:

@@ -1341,6 +1341,8 @@ class TestKeys:
                 Source,
                 "app.Source.things cannot link 'app.Target': its primary key is a "
                 "CompositePrimaryKey, which app.Source_things.gm2m_pk cannot hold.",
+                "Link models whose key is one column: give this one such a key, and a "
+                "UniqueConstraint over the columns of its composite one.",
             )
         ]
 
@@ -1354,12 +1356,29 @@ class TestKeys:
         )
         assert check(Source) == [
             checks.Error(
-                "Field defines a relation involving model 'Source' which has a "
-                "CompositePrimaryKey and such relations are not supported.",
+                "app.Source.things defines a relation involving model 'Source' which "
+                "has a CompositePrimaryKey and such relations are not supported.",
+                hint="Give 'app.Source' a primary key of one column, and a "
+                "UniqueConstraint over the columns of this one.",
                 obj=field_of(Source),
                 id="fields.E347",
             )
         ]
+
+    def test_composite_of_the_source_of_a_custom_through(self):
+        class Link(models.Model):
+            owner = models.ForeignKey("Source", models.CASCADE)
+            kind = models.ForeignKey("contenttypes.ContentType", models.CASCADE)
+            key = models.CharField(max_length=16)
+            item = GenericForeignKey("kind", "key")
+
+        Source = source_of(
+            GM2MField(through=Link),
+            pk=models.CompositePrimaryKey("left", "right"),
+            left=models.IntegerField(),
+            right=models.IntegerField(),
+        )
+        assert [error.id for error in check(Source)] == ["fields.E347"]
 
     @pytest.mark.parametrize("length", [1, 16, 35])
     def test_uuid_is_too_long(self, length):
