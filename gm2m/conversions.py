@@ -31,7 +31,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Length
 
-from .indexes import check_duplicates, duplicates, names_of
+from .indexes import check_duplicates, names_of, numbered
 from .keys import (
     TEXT,
     Key,
@@ -229,11 +229,11 @@ class FromGenericThrough(Conversion):
         self.check_length(rows, key, new_fields[2])
         rows = rows.annotate(gm2m_key=key)
         names = [*attnames[:2], "gm2m_key"]
-        again = duplicates(rows, names)
+        by_link = numbered(rows, names)
         if remove_duplicates:
-            rows = rows.exclude(pk__in=again.values("pk"))
+            rows = by_link.filter(gm2m_nth=1)
         elif self.looks_at_rows:
-            check_duplicates(self.field, again, names)
+            check_duplicates(self.field, by_link.filter(gm2m_nth__gt=1), names)
         columns = [field.column for field in new_fields]
         self.move(rows, columns, [*map(F, attnames[:2]), F("gm2m_key")])
 

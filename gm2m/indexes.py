@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
-from django.db.models import Exists, F, Index, OuterRef, QuerySet
+from django.db.models import F, Index, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from .integrity import table_of, tables_among
 
@@ -83,13 +84,14 @@ def names_of(field: GM2MField) -> list[str]:
     ]
 
 
-def duplicates(rows: QuerySet[Any], names: Iterable[str]) -> QuerySet[Any]:
+def numbered(rows: QuerySet[Any], names: Iterable[str]) -> QuerySet[Any]:
     """
-    Return those of `rows` that have the same values under `names` as a row with a lower
-    key.
+    Return `rows` with ``gm2m_nth``: the how manyth of its link it is, by its key, among
+    those with the same values under `names`.
     """
-    same = {name: OuterRef(name) for name in names}
-    return rows.filter(Exists(rows.filter(**same, pk__lt=OuterRef("pk"))))
+    nth = Window(RowNumber(), partition_by=[F(name) for name in names], order_by="pk")
+    found: QuerySet[Any] = rows.annotate(gm2m_nth=nth)
+    return found
 
 
 def check_duplicates(owner: object, found: QuerySet[Any], names: list[str]) -> None:
@@ -172,7 +174,7 @@ class IndexUpgrade:
         """Remove rows of links that are there already, or raise an error for them."""
         names = names_of(self.field)
         rows = self.through._base_manager.using(self.connection.alias)
-        again = duplicates(rows, names)
+        again = numbered(rows, names).filter(gm2m_nth__gt=1)
         if remove:
             query = again.values(gm2m_key=F("pk")).query
             sql, params = query.get_compiler(self.connection.alias).as_sql()

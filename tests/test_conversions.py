@@ -507,6 +507,29 @@ users()
             FILL + code,
         ) == {"Jack": ["Brazil", "Alien"], "Jill": []}
 
+    def test_many_rows_of_one_source(self, convert):
+        """Also those that are there twice are found in one pass."""
+        code = """
+movie = kind("movie")
+made = [
+    Entry(user=jack, kind_id=movie, key=number % 99_999)
+    for number in range(100_000)
+]
+Entry.objects.bulk_create(made, batch_size=5000)
+migrate()
+count = User.videos.through.objects.count()
+migrate("library", "0001")
+[count, Entry.objects.count()]
+"""
+        assert convert(
+            models("", entry("models.IntegerField()")),
+            models("videos = GM2MField()"),
+            GENERIC.format(
+                field=FIELD.format(length=16), options=", remove_duplicates=True"
+            ),
+            FILL + code,
+        ) == [99_999, 99_999]
+
     @pytest.mark.parametrize(
         ("model", "message"),
         [

@@ -624,9 +624,9 @@ class TestDoctor:
             assert "Removed 2600 of 2600." in self.run("app.user", fix=True)
         statements = [query["sql"] for query in queries]
         deleted = [sql for sql in statements if sql.startswith("DELETE")]
-        assert len(deleted) == 6  # Of five hundred each.
-        # Those to be removed are read by their keys alone, and once more for the end.
-        assert sum(sql.endswith("LIMIT 500") for sql in statements) == 7
+        assert len(deleted) == 11  # Each looks at five hundred of 5,200 links.
+        # None is read but the key of the last of each.
+        assert sum(sql.endswith("LIMIT 1 OFFSET 499") for sql in statements) == 11
         assert through.objects.count() == 2_600
 
     def test_progress_on_a_terminal(self, jack, targets, monkeypatch):
@@ -682,15 +682,13 @@ class TestDoctor:
     def test_target_that_comes_back_meanwhile(self, jack, targets, monkeypatch):
         (movie, *_) = targets
         lose(movie)
-        found = gm2m_doctor.batch
+        found = gm2m_doctor.spans
 
-        def batch(links, last):
-            pks = found(links, last)
-            if last is None:
-                movie.save_base(raw=True)
-            return pks
+        def spans(links):
+            movie.save_base(raw=True)
+            yield from found(links)
 
-        monkeypatch.setattr(gm2m_doctor, "batch", batch)
+        monkeypatch.setattr(gm2m_doctor, "spans", spans)
         assert "  Removed 0 of 1." in self.run(fix=True, status=1)
         assert movie in jack.preferred_videos.all()
 

@@ -34,7 +34,7 @@ from ...integrity import (
 from ...keys import TEXT, Key
 from ..progress import Progress
 
-#: As many links are deleted in one transaction.
+#: As many links are looked at, and deleted, in one transaction.
 BATCH_SIZE = 500
 #: Keys that take this share of their column are told of.
 NEARLY = 0.9
@@ -138,19 +138,19 @@ class Command(BaseCommand):
         """Remove the links that `finding` is about, batch by batch."""
         links: Any = linked.dangling_links(using)
         label = links.model._meta.label
-        last, done = None, 0
-        while pks := batch(links, last):
-            what = f"{finding.field}: {finding.subject}"
-            self.progress.show(what, done, finding.links)
-            # The condition once more: a target may have come back.
+        what = f"{finding.field}: {finding.subject}"
+        for span in spans(linked.links(using)):
+            self.progress.show(what, finding.removed, finding.links)
+            batch = links.filter(**span)
             try:
                 with transaction.atomic(using):
-                    _total, by_model = links.filter(pk__in=pks).delete()
+                    _total, by_model = batch.delete()
             except (ProtectedError, RestrictedError) as error:
-                self.tell(f"  Kept {len(pks)}: {error.args[0]}")
+                self.tell(f"  Kept {batch.count()}: {error.args[0]}")
             else:
                 finding.removed += by_model.get(label, 0)
-            last, done = pks[-1], done + len(pks)
+            if finding.removed >= finding.links:
+                break
         self.tell(f"  Removed {finding.removed} of {finding.links}.")
 
 
@@ -174,11 +174,20 @@ def is_within(name: str, label: str) -> bool:
     return f"{name}.".startswith(f"{label.lower()}.")
 
 
-def batch(links: Any, last: Any) -> list[Any]:
-    """Return the keys of the next `links` after the one with the key `last`."""
-    if last is not None:
-        links = links.filter(pk__gt=last)
-    return list(links.order_by("pk").values_list("pk", flat=True)[:BATCH_SIZE])
+def spans(links: Any) -> Iterator[dict[str, Any]]:
+    """
+    Yield conditions that part `links` by their keys. The database looks at the targets
+    of one part at a time: to find the next dangling links, it might look at all.
+    """
+    after: dict[str, Any] = {}
+    while True:
+        keys = links.filter(**after).order_by("pk").values_list("pk", flat=True)
+        last = list(keys[BATCH_SIZE - 1 : BATCH_SIZE])
+        if not last:
+            yield after
+            return
+        yield {**after, "pk__lte": last[0]}
+        after = {"pk__gt": last[0]}
 
 
 Findings = Iterator[tuple[Finding, LinkedModel | None]]
