@@ -101,6 +101,29 @@ def matrix(session: nox.Session, django: str, database: str) -> None:
         session.run("coverage", "combine", "--quiet", env=env)
 
 
+@nox.session(python=NEWEST_PYTHON, default=False)
+def campaign(session: nox.Session) -> None:
+    """Try for hours to break it: -- [sqlite] [postgres] [mariadb]."""
+    drivers = ("postgres", "mariadb")
+    session.install("--upgrade", "-e", ".", *group("tests", *drivers))
+    numbers = {
+        "GM2M_TEST_HISTORIES": "10000",
+        "GM2M_TEST_ROUNDS": "1000",
+        "GM2M_TEST_FIXTURES": "10000",
+    }
+    # Fewer, to see whether it runs.
+    numbers = {name: os.environ.get(name, most) for name, most in numbers.items()}
+    for database in session.posargs or ("sqlite", *drivers):
+        session.run(
+            "pytest",
+            "tests/test_properties.py",
+            "tests/test_concurrency.py",
+            "tests/test_faults.py",
+            "tests/test_serialization.py::TestJunk",
+            env={**numbers, "GM2M_TEST_DB": database},
+        )
+
+
 @nox.session
 @nox.parametrize(
     "python,django",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import DataError, IntegrityError
+from django.db.backends.ddl_references import Statement
 from django.db.backends.utils import names_digest, strip_quotes
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.models import (
@@ -123,6 +124,17 @@ class Conversion:
         finally:
             opts.db_table = table
         editor.alter_db_table(self.new, aside, table)
+        self.finish(table)
+
+    def finish(self, table: str) -> None:
+        """
+        Give `table` its indexes and constraints now. What is left for the end of the
+        migration would have Django record it in a transaction of its own.
+        """
+        for statement in list(self.editor.deferred_sql):
+            if isinstance(statement, Statement) and statement.references_table(table):
+                self.editor.deferred_sql.remove(statement)
+                self.editor.execute(statement, None)
 
     def tables(self) -> list[str]:
         names: list[str] = self.connection.introspection.table_names()

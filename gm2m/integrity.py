@@ -14,7 +14,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import router, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, QuerySet
+from django.db.models.lookups import Exact
 
 from .keys import TEXT, Key
 from .lookups import NativeKey
@@ -36,22 +37,38 @@ class LinkedModel(NamedTuple):
 
     def links(self, using: str) -> QuerySet[Any]:
         """Return the rows of the through model that link objects of the model."""
-        links: QuerySet[Any] = self.field.remote_field.through._base_manager
         name = self.field.links.content_type.attname
-        return links.using(using).filter(**{name: self.content_type_id})
+        return self.rows(using).filter(**{name: self.content_type_id})
+
+    def rows(self, using: str) -> QuerySet[Any]:
+        """Return the rows of the through model, whatever they link."""
+        rows: QuerySet[Any] = self.field.remote_field.through._base_manager
+        return rows.using(using)
 
     def dangling_links(self, using: str) -> QuerySet[Any]:
         """
-        Return those of the rows whose target is gone: it is not among those of the
+        Return those of the links whose target is gone: it is not among those of the
         model's base manager, which hides none.
         """
+        return self.dangling_among(self.links(using), using)
+
+    def dangling_span(self, using: str, **span: Any) -> QuerySet[Any]:
+        """Return those of the same whose keys fulfil the conditions `span`."""
+        # A database without statistics is not to start from all links of the model.
+        content_type: Any = F(self.field.links.content_type.attname) + 0
+        is_of_model = Exact(content_type, self.content_type_id)
+        rows = self.rows(using).filter(is_of_model, **span)
+        return self.dangling_among(rows, using)
+
+    def dangling_among(self, links: QuerySet[Any], using: str) -> QuerySet[Any]:
+        """Return those of the `links` to objects of the model whose target is gone."""
         model: Any = self.model
         key, column = Key(model._meta.pk), self.field.links.key_field
         pk: Any = OuterRef(column.name)
         if self.field.links.key.kind is TEXT:
             pk = NativeKey(pk, key)
         targets = model._base_manager.using(using).filter(pk=pk)
-        return self.links(using).filter(~Exists(targets))
+        return links.filter(~Exists(targets))
 
     def count_dangling(self, using: str) -> int:
         """

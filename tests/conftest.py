@@ -24,6 +24,7 @@ SLOW = {
     "test_connections_scale",
     "test_environment",
     "test_existing_library",
+    "test_faults",
     "test_conversions",
     "test_historical_models",
     "test_index_upgrade",

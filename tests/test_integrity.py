@@ -684,9 +684,9 @@ class TestDoctor:
         lose(movie)
         found = gm2m_doctor.spans
 
-        def spans(links):
+        def spans(rows):
             movie.save_base(raw=True)
-            yield from found(links)
+            yield from found(rows)
 
         monkeypatch.setattr(gm2m_doctor, "spans", spans)
         assert "  Removed 0 of 1." in self.run(fix=True, status=1)

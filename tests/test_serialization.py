@@ -3,6 +3,7 @@
 import datetime
 import importlib
 import json
+import os
 import uuid
 from xml.etree import ElementTree
 
@@ -1457,6 +1458,10 @@ labels = st.sampled_from(
 near_misses = st.tuples(labels | junk, junk).map(list)
 
 
+#: How many fixtures are tried: thousands in a campaign.
+FIXTURES = int(os.environ.get("GM2M_TEST_FIXTURES", "100"))
+
+
 class TestJunk:
     """Whatever a fixture says, it is links or a ``DeserializationError``."""
 
@@ -1483,6 +1488,7 @@ class TestJunk:
 
     # The objects of an example are rolled back with it.
     junk_settings = settings(
+        max_examples=FIXTURES,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )

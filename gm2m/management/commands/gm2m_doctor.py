@@ -34,7 +34,7 @@ from ...integrity import (
 from ...keys import TEXT, Key
 from ..progress import Progress
 
-#: As many links are looked at, and deleted, in one transaction.
+#: As many rows are looked at in one transaction, and deleted if need be.
 BATCH_SIZE = 500
 #: Keys that take this share of their column are told of.
 NEARLY = 0.9
@@ -136,12 +136,12 @@ class Command(BaseCommand):
 
     def remove(self, finding: Finding, linked: LinkedModel, using: str) -> None:
         """Remove the links that `finding` is about, batch by batch."""
-        links: Any = linked.dangling_links(using)
-        label = links.model._meta.label
+        rows = linked.rows(using)
+        label = rows.model._meta.label
         what = f"{finding.field}: {finding.subject}"
-        for span in spans(linked.links(using)):
+        for span in spans(rows):
             self.progress.show(what, finding.removed, finding.links)
-            batch = links.filter(**span)
+            batch = linked.dangling_span(using, **span)
             try:
                 with transaction.atomic(using):
                     _total, by_model = batch.delete()
@@ -174,14 +174,14 @@ def is_within(name: str, label: str) -> bool:
     return f"{name}.".startswith(f"{label.lower()}.")
 
 
-def spans(links: Any) -> Iterator[dict[str, Any]]:
+def spans(rows: Any) -> Iterator[dict[str, Any]]:
     """
-    Yield conditions that part `links` by their keys. The database looks at the targets
+    Yield conditions that part `rows` by their keys. The database looks at the targets
     of one part at a time: to find the next dangling links, it might look at all.
     """
     after: dict[str, Any] = {}
     while True:
-        keys = links.filter(**after).order_by("pk").values_list("pk", flat=True)
+        keys = rows.filter(**after).order_by("pk").values_list("pk", flat=True)
         last = list(keys[BATCH_SIZE - 1 : BATCH_SIZE])
         if not last:
             yield after
