@@ -19,7 +19,8 @@ has one more column, the key of the target. What a reader meets, in this order:
 5.  *Chosen*: what the field is to forms is in ``model_forms``, their field in
     ``forms``, and the admin has a package of its own (``admin``).
 6.  *Migrated*: ``deconstruct()`` names what the database depends on. Historical
-    models have the field with its forward manager, and no reverse relations.
+    models have the field with its forward manager, and no reverse relations. Tables of
+    other origin become its own by ``operations`` (``indexes``, ``conversions``).
 """
 
 from __future__ import annotations
