@@ -22,6 +22,7 @@ from django.db.models import (
     Count,
     Exists,
     F,
+    ForeignKey,
     Func,
     Model,
     OuterRef,
@@ -63,9 +64,9 @@ class Conversion:
         #: In `sqlmigrate` the table may not be there yet.
         self.looks_at_rows = not schema_editor.collect_sql
 
-    def rows(self, through: Any) -> QuerySet[Any]:
-        found: QuerySet[Any] = through._base_manager.using(self.using)
-        return found
+    def rows(self, model: Any) -> QuerySet[Any]:
+        """Return all objects of `model`; its managers might hide some."""
+        return QuerySet(model, using=self.using)
 
     def refuse(self, rows: QuerySet[Any], what: str, remedy: str) -> None:
         """Raise ``IntegrityError`` if there are any of these `rows`."""
@@ -79,7 +80,7 @@ class Conversion:
         """Raise an error for `rows` that break the constraint of `new_field`."""
         if new_field.db_constraint:
             model: Any = new_field.remote_field.model
-            there = model._base_manager.using(self.using).filter(pk=OuterRef(name))
+            there = self.rows(model).filter(pk=OuterRef(name))
             self.refuse(
                 rows.filter(~Exists(there)),
                 f"refer to objects of {model._meta.label} that are gone",
@@ -185,8 +186,8 @@ class ToManyToMany(Conversion):
         if self.looks_at_rows:
             self.check_models(rows, type_name, target)
         self.check_reference(rows, source_name, fields[0])
-        targets = target._base_manager.using(self.using)
-        targets = targets.filter(pk=NativeKey(OuterRef(key_name), Key(target._meta.pk)))
+        pk = NativeKey(OuterRef(key_name), Key(target._meta.pk))
+        targets = self.rows(target).filter(pk=pk)
         self.refuse(
             rows.filter(~Exists(targets)),
             f"link objects of {target._meta.label} that are gone",
@@ -250,8 +251,22 @@ class FromGenericThrough(Conversion):
         self.move(rows, columns, [*map(F, attnames[:2]), F("gm2m_key")])
 
     def check_model(self) -> None:
-        """Raise ``ValueError`` if the through model has more than makes a link."""
+        """Raise ``ValueError`` if the through model has not just what makes a link."""
         opts = self.through._meta
+        source, content_type, _key = self.fields
+        for key, label in (
+            (source, self.field.model._meta.label),
+            (content_type, ContentType._meta.label),
+        ):
+            if not (
+                isinstance(key, ForeignKey)
+                and key.target_field.primary_key
+                and key.target_field.model._meta.label == label
+            ):
+                raise ValueError(
+                    f"{self.field}: '{key.name}' is no foreign key from {opts.label} "
+                    f"to the primary key of {label}."
+                )
         known = {opts.pk, *self.fields}
         more = [found.name for found in opts.get_fields() if found not in known]
         if more:

@@ -546,21 +546,49 @@ migrate("library", "0001")
                 "library.User.videos cannot keep all that library.Entry has: note. ",
             ),
             (
+                entry("models.IntegerField()").replace("(User", "(Movie"),
+                "library.User.videos: 'user' is no foreign key from library.Entry to "
+                "the primary key of library.User.",
+            ),
+            (
+                entry("models.IntegerField()").replace(
+                    "User, models.CASCADE", "User, models.CASCADE, to_field='code'"
+                ),
+                "library.User.videos: 'user' is no foreign key from library.Entry to "
+                "the primary key of library.User.",
+            ),
+            (
+                entry("models.IntegerField()").replace(
+                    'models.ForeignKey("contenttypes.ContentType", models.CASCADE)',
+                    "models.ForeignKey(Movie, models.CASCADE, related_name='+')",
+                ),
+                "library.User.videos: 'kind' is no foreign key from library.Entry to "
+                "the primary key of contenttypes.ContentType.",
+            ),
+            (
                 entry("models.FloatField()"),
                 "library.User.videos cannot take its keys from library.Entry.key, "
                 "which is a FloatField. Keys may be integers, UUIDs, text or dates.",
             ),
         ],
-        ids=["column", "relation", "kind of key"],
+        ids=[
+            "column",
+            "relation",
+            "other source",
+            "other key of the source",
+            "no content type",
+            "kind of key",
+        ],
     )
     def test_models_that_are_refused(self, convert, model, message):
         code = """
 before = schema()
 [attempt(), before == schema()]
 """
+        code_field = "code = models.CharField(max_length=9, unique=True, null=True)"
         error, untouched = convert(
-            models("", model),
-            models("videos = GM2MField()"),
+            models(code_field, model),
+            models(f"{code_field}\n    videos = GM2MField()"),
             GENERIC.format(field=FIELD.format(length=16), options=""),
             code,
         )
