@@ -5,8 +5,8 @@ A *relationship* has a name and leads from one model to another; a *connection* 
 row of it. What a reader meets, in this order:
 
 1.  ``relationships``: ``define_relationship()`` and ``Relationship``, with which
-    connections are made (``writing``), read and removed; ``definition`` judges the
-    arguments, ``defined`` knows all names;
+    connections are made, removed (``writing``) and read (``reading``); ``definition``
+    judges the arguments, ``defined`` knows all names;
 2.  ``ends``: what a relationship publishes on its connection model for each end, with
     the joins, lookups and deletion of the field's own relations;
 3.  ``models``: ``AbstractConnection`` and ``Connection``; ``objects`` are their

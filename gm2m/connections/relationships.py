@@ -7,21 +7,16 @@ what belongs to it is published when they are there, without a query.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps as installed
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections as databases
-from django.db import router
-from django.db.models import CASCADE, Case, F, Model, Q, QuerySet, When
+from django.db.models import CASCADE, Model
 from django.db.models.utils import AltersData
 
 from ..deletion import OnDelete
-from ..keys import TEXT
-from ..linking import async_twin
-from ..lookups import NativeKey
 from .attached import Attachments, attach, detach
 from .defined import (
     Defined,
@@ -36,8 +31,9 @@ from .definition import (
     check_on_delete,
     when_ready,
 )
-from .ends import OTHER, End, SymmetricSteps
+from .ends import End, SymmetricSteps
 from .graph import Graph
+from .reading import Reading
 from .signals import connection_created, connection_removed
 from .writing import Writing
 
@@ -104,7 +100,7 @@ def undefine_relationship(name: str | Relationship) -> None:
     relationship.withdraw()
 
 
-class Relationship(Defined, Graph, Writing, AltersData):
+class Relationship(Defined, Reading, Writing, Graph, AltersData):
     """
     A named relation between two models, and what can be done with its connections.
 
@@ -287,166 +283,3 @@ class Relationship(Defined, Graph, Writing, AltersData):
         something else on the model has.
         """
         attach(self, from_name, to_name)
-
-    # Connections.
-
-    def rows(self, obj: Model | None = None) -> QuerySet[AbstractConnection]:
-        """Return all connections, in the database to read them from for `obj`."""
-        hints = {} if obj is None else {"instance": obj}
-        manager: Any = self.connection_model._default_manager
-        rows: QuerySet[AbstractConnection] = manager.db_manager(
-            self._using, hints=hints
-        ).filter(relationship_name=self.name)
-        return rows
-
-    @property
-    def connections(self) -> QuerySet[AbstractConnection]:
-        """All connections, a queryset of the connection model."""
-        return self.rows()
-
-    def between(
-        self, from_obj: Any, to_obj: Any, characteristics: dict[str, Any]
-    ) -> QuerySet[AbstractConnection]:
-        """Return the connections between two objects."""
-        one = self.ends["from"].value_of(from_obj)
-        two = self.ends["to"].value_of(to_obj)
-        condition = Q(from_pk=one, to_pk=two)
-        if self.symmetric and one != two:
-            condition |= Q(from_pk=two, to_pk=one)
-        return self.rows(from_obj).filter(condition, **characteristics)
-
-    def get_connection(
-        self, from_obj: Any, to_obj: Any, /, **characteristics: Any
-    ) -> Any:
-        """
-        Return the connection between two objects, ``None`` if there is none. Of
-        several it is the oldest. One query.
-        """
-        found = self.between(from_obj, to_obj, characteristics)
-        return found.order_by("pk").first()
-
-    def connection_exists(
-        self, from_obj: Any, to_obj: Any, /, **characteristics: Any
-    ) -> bool:
-        """Return whether two objects are connected. One query."""
-        return self.between(from_obj, to_obj, characteristics).exists()
-
-    def connections_from_object(
-        self, obj: Any, /, **characteristics: Any
-    ) -> QuerySet[AbstractConnection]:
-        """Return the connections that lead from `obj`: a queryset, one query."""
-        return self.connections_of(obj, "from", characteristics)
-
-    def connections_to_object(
-        self, obj: Any, /, **characteristics: Any
-    ) -> QuerySet[AbstractConnection]:
-        """Return the connections that lead to `obj`: a queryset, one query."""
-        return self.connections_of(obj, "to", characteristics)
-
-    def connections_of(
-        self, obj: Any, side: str, characteristics: dict[str, Any]
-    ) -> QuerySet[AbstractConnection]:
-        """Return the connections that have `obj` at the end `side`, or at either."""
-        value = self.ends[side].value_of(obj)
-        condition = Q(**{f"{side}_pk": value})
-        if self.symmetric:
-            # With the name in both, SQLite goes by both indexes.
-            name = {"relationship_name": self.name}
-            condition = Q(**name, from_pk=value) | Q(**name, to_pk=value)
-        return self.rows(obj).filter(condition, **characteristics)
-
-    # Objects.
-
-    def connected_objects(self, obj: Any, /, **characteristics: Any) -> QuerySet[Any]:
-        """
-        Return the objects to which connections lead from `obj`, each once: a queryset
-        of their model's default manager, one query.
-        """
-        return self.others_of(obj, "from", characteristics)
-
-    def connected_to_objects(
-        self, obj: Any, /, **characteristics: Any
-    ) -> QuerySet[Any]:
-        """
-        Return the objects from which connections lead to `obj`, each once: a queryset
-        of their model's default manager, one query.
-        """
-        return self.others_of(obj, "to", characteristics)
-
-    def connected_object_ids(
-        self, obj: Any, /, **characteristics: Any
-    ) -> QuerySet[Any, Any]:
-        """Return the primary keys of ``connected_objects()``: a queryset, one query."""
-        return self.connected_objects(obj, **characteristics).values_list(
-            "pk", flat=True
-        )
-
-    def connected_to_object_ids(
-        self, obj: Any, /, **characteristics: Any
-    ) -> QuerySet[Any, Any]:
-        """Return the primary keys of ``connected_to_objects()``: the same."""
-        return self.connected_to_objects(obj, **characteristics).values_list(
-            "pk", flat=True
-        )
-
-    def others_of(
-        self,
-        obj: Any,
-        side: str,
-        characteristics: dict[str, Any],
-        queryset: Any = None,
-    ) -> QuerySet[Any]:
-        """
-        Return the objects at the other end of the connections that have `obj` at the
-        end `side`: those in `queryset`, or all that the default manager shows.
-        """
-        other = self.ends[OTHER[side]]
-        if queryset is None:
-            manager = other.given._default_manager
-            queryset = manager.db_manager(
-                self._using, hints={"instance": obj}
-            ).get_queryset()
-        rows = self.connections_of(obj, side, characteristics)
-        keys: Any = rows.order_by().values_list(self.other_key(obj, side), flat=True)
-        if queryset.db != rows.db:
-            # No subquery reaches into another database.
-            keys = list(keys)
-        return queryset.filter(pk__in=keys)  # type: ignore[no-any-return]
-
-    def other_key(self, obj: Any, side: str) -> Any:
-        """Return an expression for the key at the other end, in its own type."""
-        other_side = OTHER[side]
-        other = self.native_key(other_side)
-        if not self.symmetric:
-            return other
-        here = When(from_pk=self.ends["from"].value_of(obj), then=self.native_key("to"))
-        return Case(here, default=self.native_key("from"))
-
-    def native_key(self, side: str) -> Any:
-        """Return an expression for the key at the end `side`, in its own type."""
-        end = self.ends[side]
-        name = f"{side}_pk"
-        if not end.is_text or end.key.kind is TEXT:
-            return F(name)
-        return NativeKey(F(name), end.key)
-
-    def mutual(self, one: Any, two: Any, /) -> QuerySet[Any]:
-        """
-        Return the objects to which connections lead from both objects: a queryset of
-        their model's default manager, one query.
-        """
-        shared = self.connected_objects(one)
-        return self.others_of(two, "from", {}, queryset=shared)
-
-    def check_same_database(self, objs: Iterable[Any]) -> None:
-        """Raise ``ValueError`` if the routers forbid a connection between `objs`."""
-        one, two = objs
-        if not router.allow_relation(one, two):
-            raise ValueError(
-                f"The relationship {self.name!r} cannot connect {one!r} with {two!r}: "
-                f'they are on the databases "{one._state.db}" and "{two._state.db}", '
-                "and the routers do not allow relations between them."
-            )
-
-    aget_connection = async_twin(get_connection)
-    aconnection_exists = async_twin(connection_exists)

@@ -45,7 +45,6 @@ class Writing:
     rows: Any
     between: Any
     connections_of: Any
-    check_same_database: Any
     _using: str | None
 
     def create_connection(
@@ -131,8 +130,17 @@ class Writing:
         ends = self.ends
         one = ends["from"].value_of(from_obj, to_write=True)
         two = ends["to"].value_of(to_obj, to_write=True)
-        self.check_same_database((from_obj, to_obj))
+        self.check_allowed(from_obj, to_obj)
         return self.canonical((one, two))
+
+    def check_allowed(self, one: Model, two: Model) -> None:
+        """Raise ``ValueError`` if the routers forbid a connection between objects."""
+        if not router.allow_relation(one, two):
+            raise ValueError(
+                f"The relationship {self.name!r} cannot connect {one!r} with {two!r}: "
+                f'they are on the databases "{one._state.db}" and "{two._state.db}", '
+                "and the routers do not allow relations between them."
+            )
 
     def check_collations(self, using: str) -> None:
         """Raise ``TypeError`` if `using` compares keys otherwise than the models do."""
