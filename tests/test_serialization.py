@@ -1451,7 +1451,6 @@ labels = st.sampled_from(
             "measure",
             "videoproxy",
             "tagged",
-            "user_preferred_videos",
         )
     ]
 )
