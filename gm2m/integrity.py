@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from .fields import GM2MField
 
 
+#: As many fields are asked for in one statement. With each more, MariaDB takes twice as
+#: long to plan it: with 20 a second and a half.
+FIELDS_AT_ONCE = 8
+
+
 class LinkedModel(NamedTuple):
     """
     A model of which `field` has links, by its content type. `model` is ``None`` if it
@@ -147,20 +152,21 @@ def has_migrations_to_come(app_label: str, connection: Any) -> bool:
 
 def linked_models(fields: Sequence[GM2MField], connection: Any) -> list[LinkedModel]:
     """
-    Return the models of which `fields`, whose tables are there, have links. One query.
+    Return the models of which `fields`, whose tables are there, have links. One query
+    for each ``FIELDS_AT_ONCE``.
     """
-    if not fields:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(linked_models_sql(fields, connection))
-        rows = cursor.fetchall()
     found = []
-    for number, type_id, app_label, model_name in rows:
-        field, label, model = fields[number], f"content type {type_id}", None
-        if app_label is not None:
-            label = f"{app_label}.{model_name}"
-            model = linkable(field, app_label, model_name)
-        found.append(LinkedModel(field, type_id, label, model))
+    for start in range(0, len(fields), FIELDS_AT_ONCE):
+        batch = fields[start : start + FIELDS_AT_ONCE]
+        with connection.cursor() as cursor:
+            cursor.execute(linked_models_sql(batch, connection))
+            rows = cursor.fetchall()
+        for number, type_id, app_label, model_name in rows:
+            field, label, model = batch[number], f"content type {type_id}", None
+            if app_label is not None:
+                label = f"{app_label}.{model_name}"
+                model = linkable(field, app_label, model_name)
+            found.append(LinkedModel(field, type_id, label, model))
     return found
 
 
