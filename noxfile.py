@@ -193,7 +193,7 @@ def types(session: nox.Session) -> None:
     """Check the types: the library's own, and what checkers make of its users' code."""
     session.install("-e", ".", *group("types"))
     session.run("mypy", *session.posargs)
-    session.run("python", "-m", "tests.typing")
+    session.run("python", "-m", "tests.type_checking")
 
 
 @nox.session
