@@ -12,7 +12,7 @@ from django.db.models.utils import AltersData, resolve_callables
 
 from ..linking import async_twin
 from ..managers import within_limits
-from ..targets import copy_instance
+from ..targets import copy_instance, fetch_like
 
 if TYPE_CHECKING:
     from .attached import Attachment
@@ -73,8 +73,7 @@ class ConnectedManager(AltersData):
         queryset._add_hints(instance=self.instance)
         if self._db:
             queryset = queryset.using(self._db)
-        if hasattr(self.instance._state, "fetch_mode"):
-            queryset._fetch_mode = self.instance._state.fetch_mode
+        fetch_like(queryset, self.instance)
         return queryset  # type: ignore[no-any-return]
 
     def _apply_rel_filters(self, queryset: Any) -> QuerySet[Any]:
