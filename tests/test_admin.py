@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from gm2m.admin import GM2MAdminMixin, GM2MThroughInlineMixin
 from gm2m.admin.choices import AdminChoiceField
+from gm2m.admin.lists import filter_of
 from gm2m.forms import GM2MMultipleChoiceField
 from gm2m.identifiers import identifier
 from tests.admin_sites import SECRET, site
@@ -500,6 +501,12 @@ def test_filter(admin_client, titles, jack):
     ]
     for junk in ("x", "app.nothing", "\0"):
         assert rows(admin_client, **{name: junk}) == 302
+
+
+def test_filters_of_other_fields_stay_as_they_are():
+    of_names = ("name", admin.AllValuesFieldListFilter)
+    assert filter_of(User, of_names) == of_names
+    assert filter_of(User, "name") == "name"
 
 
 def test_filter_by_objects_of_one_model(admin_client, titles, jack):
