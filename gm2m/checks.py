@@ -18,7 +18,7 @@ from django.db.models import Model
 from django.db.models.constants import LOOKUP_SEP
 
 from .descriptors import ReverseDescriptor
-from .keys import TEXT, Key, check_collation, remedy_for
+from .keys import Key, check_collation, remedy_for
 from .through import SourceError, ThroughError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def check_key(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckMess
         )
         return
     limit = column.field.max_length
-    if column.kind is not TEXT or limit is None:
+    if not column.is_text or limit is None:
         return
     automatic = column.column_field.model._meta.auto_created
     option = "pk_maxlength" if automatic else f"max_length of {column.column_field}"
@@ -157,9 +157,7 @@ def check_key(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckMess
             obj=field,
             id="gm2m.E206",
         )
-    elif key.kind is TEXT and (
-        key.field.max_length is None or key.field.max_length > limit
-    ):
+    elif key.is_text and (key.field.max_length is None or key.field.max_length > limit):
         widest = key.field.max_length or "any number of"
         yield checks.Warning(
             f"{field} links '{label}', whose keys may have {widest} characters, while "

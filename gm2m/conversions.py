@@ -35,13 +35,11 @@ from django.db.models.functions import Length
 
 from .indexes import check_duplicates, names_of, numbered
 from .keys import (
-    TEXT,
     Key,
-    UUIDKind,
     check_collation,
-    dashed,
     model_of_content_type,
 )
+from .kinds import UUIDKind, dashed
 from .lookups import KeyText, NativeKey
 
 if TYPE_CHECKING:
@@ -285,7 +283,7 @@ class FromGenericThrough(Conversion):
                 f"{self.field} cannot take its keys from {field}, which is a "
                 f"{type(field).__name__}. Keys may be integers, UUIDs, text or dates."
             )
-        if key.kind is not TEXT:
+        if not key.is_text:
             return KeyText(F(field.attname), key.kind)
         found = UUIDText(F(field.attname), F(self.fields[1].attname))
         found.models = self.models_with_uuids()
@@ -334,7 +332,7 @@ class ToGenericThrough(Conversion):
             self.check_reference(rows, name, new_field)
         key_field, key = self.fields[2], Key(self.fields[2])
         value: Any = F(names[2])
-        if key.kind is TEXT:
+        if key.is_text:
             self.check_length(rows, value, key_field)
         else:
             value = NativeKey(value, key)

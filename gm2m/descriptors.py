@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
 
-from .managers import ForwardManager, reverse_manager_class
+from .managers import ForwardManager
 from .prefetch import prefetch_targets
+from .reverse_managers import reverse_manager_class
 from .target_lists import PrefetchedTargets
 
 if TYPE_CHECKING:

@@ -58,7 +58,6 @@ from .deletion import OnDelete
 from .descriptors import GM2MDescriptor, PrefetchSlot, prefetch_slot
 from .generics import Target_co, TypedField
 from .keys import (
-    TEXT,
     Key,
     Target,
     check_length,
@@ -362,7 +361,7 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
             raise ValueError(
                 f"{self} cannot link {obj!r}: it is not saved. Save it first."
             )
-        if column.kind is not TEXT:
+        if not column.is_text:
             return Target(model, pk, key.field.get_prep_value(pk))
         text = key.text(pk)
         if to_write:
@@ -374,7 +373,7 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
         apps = self.model._meta.apps
         model = apps.get_model(reference.app_label, reference.model_name)
         pk = Key(model._meta.pk).native(reference.key, connections[using])
-        is_text = self.links.key.kind is TEXT
+        is_text = self.links.key.is_text
         return Target(model, pk, reference.key if is_text else pk)
 
     def check_target_model(self, model: Any) -> None:

@@ -17,7 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, F, Model, OuterRef, QuerySet
 from django.db.models.lookups import Exact
 
-from .keys import TEXT, Key
+from .keys import Key
 from .lookups import NativeKey
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class LinkedModel(NamedTuple):
         model: Any = self.model
         key, column = Key(model._meta.pk), self.field.links.key_field
         pk: Any = OuterRef(column.name)
-        if self.field.links.key.kind is TEXT:
+        if self.field.links.key.is_text:
             pk = NativeKey(pk, key)
         targets = model._base_manager.using(using).filter(pk=pk)
         return links.filter(~Exists(targets))

@@ -17,15 +17,15 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import django
-from asgiref.sync import sync_to_async
 from django.core.exceptions import FieldDoesNotExist
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.signals import m2m_changed
-from django.db.models.utils import AltersData, resolve_callables
+from django.db.models.utils import resolve_callables
 
 from .query import BATCH_SIZE
+from .related_managers import RelatedManager
 from .through import AutomaticRow
 
 if TYPE_CHECKING:
@@ -50,18 +50,6 @@ class Other(NamedTuple):
 
 
 Keys = dict[type[Model] | None, set[Any]]
-
-
-def async_twin(method: Callable[..., Any]) -> Any:
-    """Return the asynchronous form of a manager's `method`."""
-
-    async def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await sync_to_async(getattr(self, method.__name__))(*args, **kwargs)
-
-    twin.__name__ = f"a{method.__name__}"
-    twin.__doc__ = f"The asynchronous form of ``{method.__name__}()``."
-    twin.alters_data = True  # type: ignore[attr-defined]
-    return twin
 
 
 def is_deadlock(error: OperationalError) -> bool:
@@ -90,7 +78,7 @@ def write_at_once(using: str, write: Callable[[], None]) -> None:
         write()
 
 
-class LinkManager(AltersData):
+class LinkManager(RelatedManager):
     """
     Writes the links of one object.
 
@@ -98,22 +86,13 @@ class LinkManager(AltersData):
     names of those that stand for what it is linked to.
     """
 
-    do_not_call_in_templates = True
-
-    def __class_getitem__(cls, *args: Any) -> Any:
-        return cls
-
     # A GM2MField; as an attribute it would look like a descriptor to type checkers.
     field: Any
-    instance: Model
     through: type[Model]
     is_reverse: bool
     #: The model that signals tell when all links go.
     clear_model: type[Model] | None
-    prefetch_cache_name: str
     other_names: tuple[str, ...]
-    _db: str | None
-    all: Any
 
     def bind(self, field: GM2MField, instance: Model) -> None:
         self.field, self.instance = field, instance
@@ -241,10 +220,6 @@ class LinkManager(AltersData):
     remove.alters_data = True  # type: ignore[attr-defined]
     clear.alters_data = True  # type: ignore[attr-defined]
     set.alters_data = True  # type: ignore[attr-defined]
-    aadd = async_twin(add)
-    aremove = async_twin(remove)
-    aclear = async_twin(clear)
-    aset = async_twin(set)
 
     @property
     def write_db(self) -> str:
@@ -405,21 +380,6 @@ class LinkManager(AltersData):
             using=using,
             **({"raw": raw} if SENDS_RAW else {}),
         )
-
-    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
-        """Stand for the queryset where the manager is the value of a lookup."""
-        return self.all().resolve_expression(*args, **kwargs)
-
-    # The cache that prefetching fills.
-
-    def cached(self) -> Any:
-        """Return the queryset that was prefetched, or ``None``."""
-        cache = getattr(self.instance, "_prefetched_objects_cache", {})
-        return cache.get(self.prefetch_cache_name)
-
-    def drop_cache(self) -> None:
-        cache = getattr(self.instance, "_prefetched_objects_cache", {})
-        cache.pop(self.prefetch_cache_name, None)
 
     def check_saved(self, obj: Model) -> None:
         """Raise ``ValueError`` for an object that is not in the database yet."""

@@ -25,7 +25,8 @@ from django.db.models.expressions import Col
 from django.db.models.lookups import Exact, In, IsNull, Lookup
 from django.db.models.sql import Query
 
-from .keys import TEXT, Key, Kind, pk_as
+from .keys import Key, pk_as
+from .kinds import TEXT, Kind
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -81,7 +82,7 @@ def native_key_sql(
     type_column = qualified(compiler, alias, links.content_type)
     guard: Any = f"{type_column} {is_type_of(target_key, compiler)}"
     value = qualified(compiler, alias, links.key_field)
-    if links.key.kind is TEXT:
+    if links.key.is_text:
         own_guard, value = from_text_sql(
             target_key.key.kind, value, compiler.connection, exact=exact
         )
@@ -413,7 +414,7 @@ class KeyLookupMixin:
         """Return what the through table keeps for `value`, a target or its key."""
         native = self.native_of(value)
         links = target_key.gm2m.links
-        return target_key.key.text(native) if links.key.kind is TEXT else native
+        return target_key.key.text(native) if links.key.is_text else native
 
 
 class KeyExact(KeyLookupMixin, Exact):

@@ -20,7 +20,7 @@ from django.db.models.query import MAX_GET_RESULTS, ModelIterable
 from django.db.models.sql import Query
 
 from .generics import Instance, Target_co
-from .keys import TEXT, Key, model_of_content_type
+from .keys import Key, model_of_content_type
 from .lookups import KeyAmong, OfModel
 from .references import Reference, references
 from .target_lists import prefetch_mixed
@@ -220,7 +220,7 @@ class GM2MQuerySet(LinksQuerySet[Target_co]):
             return {}
         gm2m.relate(model)
         queryset = self._target_queryset(model)
-        is_text = gm2m.links.key.kind is TEXT
+        is_text = gm2m.links.key.is_text
         connection = connections[queryset.db]
         # How the through keeps the keys that targets have.
         stored: Any = key.field.get_prep_value

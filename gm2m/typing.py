@@ -113,6 +113,7 @@ if TYPE_CHECKING:
         def __call__(self, *, manager: str) -> Any: ...
 
 else:
-    from .managers import ForwardManager, ReverseManager
+    from .managers import ForwardManager
+    from .reverse_managers import ReverseManager
 
 __all__ = ["ForwardManager", "ReverseManager"]

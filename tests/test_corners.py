@@ -23,7 +23,8 @@ from django.test.utils import CaptureQueriesContext
 from gm2m import GM2MField, discovery, linking
 from gm2m.deletion import gm2m_field_of
 from gm2m.integrity import FIELDS_AT_ONCE, linked_models, tables_among
-from gm2m.keys import KINDS, Key, check_target_model
+from gm2m.keys import Key, check_target_model
+from gm2m.kinds import KINDS
 from gm2m.references import Reference
 from gm2m.targets import below, copy_value
 

@@ -1,6 +1,6 @@
 """What type checkers are told is the same as what runs."""
 
-from gm2m import GM2MField, managers
+from gm2m import GM2MField, managers, reverse_managers
 from gm2m import typing as gm2m_typing
 from gm2m.query import GM2MQuerySet
 from tests.app.models import Movie, User
@@ -10,7 +10,7 @@ def test_subscripts_are_the_classes_themselves():
     assert GM2MField["Movie | Opera"] is GM2MField
     assert GM2MQuerySet[Movie] is GM2MQuerySet
     assert gm2m_typing.ForwardManager["Movie"] is managers.ForwardManager
-    assert gm2m_typing.ReverseManager["User"] is managers.ReverseManager
+    assert gm2m_typing.ReverseManager["User"] is reverse_managers.ReverseManager
 
 
 def test_a_field_with_models_in_brackets_is_like_one_without():

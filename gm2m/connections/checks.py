@@ -11,7 +11,7 @@ from django.db import DatabaseError, connections, router
 
 from ..checks import LENGTHS
 from ..integrity import has_migrations_to_come
-from ..keys import TEXT, check_collation
+from ..keys import check_collation
 from .defined import relationships
 from .ends import End
 from .integrity import (
@@ -77,7 +77,7 @@ def check_end(end: End, databases: Iterable[str]) -> Iterator[checks.CheckMessag
         return
     field = end.key.field
     _kind, length = LENGTHS.get(field.get_internal_type(), ("", 0))
-    if end.key.kind is TEXT:
+    if end.key.is_text:
         length = field.max_length or limit + 1
     if length > limit:
         yield checks.Warning(

@@ -19,7 +19,7 @@ from django.db.models import DO_NOTHING, Field, ForeignObject, Model
 from django.db.models.fields.related import ForeignObjectRel
 from django.db.models.query_utils import PathInfo
 
-from ..keys import TEXT, Key, check_length, check_target_model, pk_as
+from ..keys import Key, check_length, check_target_model, pk_as
 from ..lookups import qualified, same_key_sql
 from ..registry import lock, show
 from ..relations import TargetDescriptor, TargetKey
@@ -131,7 +131,7 @@ class End:
     @property
     def is_text(self) -> bool:
         """Whether connections keep keys as text, rather than in their own type."""
-        return self.links.key.kind is TEXT
+        return self.links.key.is_text
 
     def value_of(self, obj: Any, *, to_write: bool = False) -> Any:
         """

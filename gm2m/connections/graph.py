@@ -16,8 +16,8 @@ from typing import Any
 from django.db import connections as databases
 from django.db.models import F, Model, Q
 
-from ..linking import async_twin
 from ..lookups import KeyAmong
+from ..related_managers import async_twin
 
 #: The neighbours of as many objects are asked for in one query.
 BATCH_SIZE = 5_000
@@ -112,11 +112,11 @@ class Graph:
         natives = self.natives_of(depths, obj)
         return {natives[key]: depth for key, depth in depths.items() if key in natives}
 
-    adistance_between = async_twin(distance_between)
-    aare_connected = async_twin(are_connected)
-    apath_between = async_twin(path_between)
-    areachable_from = async_twin(reachable_from)
-    areachable_ids_from = async_twin(reachable_ids_from)
+    adistance_between = async_twin("distance_between")
+    aare_connected = async_twin("are_connected")
+    apath_between = async_twin("path_between")
+    areachable_from = async_twin("reachable_from")
+    areachable_ids_from = async_twin("reachable_ids_from")
 
     # Keys.
 

@@ -12,7 +12,6 @@ from django.apps import apps
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ..keys import TEXT
 from ..lookups import NativeKey
 from .defined import relationships
 from .models import AbstractConnection
@@ -36,7 +35,7 @@ class Dangling(NamedTuple):
         """
         end = self.relationship.ends[self.side]
         pk: Any = OuterRef(f"{self.side}_pk")
-        if end.is_text and end.key.kind is not TEXT:
+        if end.is_text and not end.key.is_text:
             pk = NativeKey(pk, end.key)
         objs = end.target._base_manager.using(using).filter(pk=pk)
         rows = end.through._base_manager.using(using)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import router, transaction
 from django.db.models import F, Model, QuerySet
-from django.db.models.utils import AltersData, resolve_callables
+from django.db.models.utils import resolve_callables
 
-from ..linking import async_twin
-from ..managers import within_limits
-from ..targets import copy_instance, fetch_like
+from ..related_managers import RelatedManager, within_limits
+from ..targets import copy_instance
 
 if TYPE_CHECKING:
     from .attached import Attachment
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 OTHER_KEY = "_prefetch_related_val_connected"
 
 
-class ConnectedManager(AltersData):
+class ConnectedManager(RelatedManager):
     """
     The objects that are connected with one object: what is put before the class of
     their model's default manager.
@@ -31,10 +30,7 @@ class ConnectedManager(AltersData):
     repositories, each of them once.
     """
 
-    do_not_call_in_templates = True
-
     model: Any
-    _db: str | None
     _hints: dict[str, Any]
 
     def __init__(self, attachment: Attachment, instance: Model) -> None:
@@ -50,9 +46,6 @@ class ConnectedManager(AltersData):
         superclass: Any = type(getattr(self.model, manager))
         return connected_manager_class(superclass)(self.attachment, self.instance)
 
-    def __iter__(self) -> Any:
-        return iter(self.all())  # type: ignore[attr-defined]
-
     @property
     def relationship(self) -> Relationship:
         """The relationship, in the database that the manager is for."""
@@ -62,38 +55,25 @@ class ConnectedManager(AltersData):
     # Reading.
 
     def get_queryset(self) -> Any:
-        cached = getattr(self.instance, "_prefetched_objects_cache", {})
-        if self.prefetch_cache_name in cached:
-            return cached[self.prefetch_cache_name]
+        cached = self.cached()
+        if cached is not None:
+            return cached
         return self._apply_rel_filters(self._objects())
 
     def _objects(self) -> QuerySet[Any]:
         """Return all that the model's default manager shows."""
-        queryset: Any = super().get_queryset()  # type: ignore[misc]
-        queryset._add_hints(instance=self.instance)
-        if self._db:
-            queryset = queryset.using(self._db)
-        fetch_like(queryset, self.instance)
-        return queryset  # type: ignore[no-any-return]
+        return super().get_queryset()  # type: ignore[misc, no-any-return]
 
     def _apply_rel_filters(self, queryset: Any) -> QuerySet[Any]:
-        queryset._add_hints(instance=self.instance)
         return self.relationship.others_of(
-            self.instance, self.side, {}, queryset=queryset
+            self.instance, self.side, {}, queryset=self.as_of_instance(queryset)
         )
 
     def get_prefetch_querysets(
         self, instances: list[Model], querysets: Any = None
     ) -> tuple[Any, ...]:
         """Return the objects of all `instances`, for ``prefetch_related()``."""
-        if querysets and len(querysets) != 1:
-            raise ValueError(
-                "querysets argument of get_prefetch_querysets() should have a length "
-                "of 1."
-            )
-        queryset: Any = querysets[0] if querysets else super().get_queryset()  # type: ignore[misc]
-        queryset._add_hints(instance=instances[0])
-        queryset = queryset.using(queryset._db or self._db)
+        queryset = self.to_prefetch(querysets, self._objects, instances[0])
         name, end = self.attachment.back_name, self.attachment.end
         is_whole = not queryset.query.is_sliced
         keys = {id(obj): end.value_of(obj) for obj in instances}
@@ -234,17 +214,6 @@ class ConnectedManager(AltersData):
     create.alters_data = True  # type: ignore[attr-defined]
     get_or_create.alters_data = True  # type: ignore[attr-defined]
     update_or_create.alters_data = True  # type: ignore[attr-defined]
-    aadd = async_twin(add)
-    aremove = async_twin(remove)
-    aclear = async_twin(clear)
-    aset = async_twin(set)
-    acreate = async_twin(create)
-    aget_or_create = async_twin(get_or_create)
-    aupdate_or_create = async_twin(update_or_create)
-
-    def drop_cache(self) -> None:
-        cache = getattr(self.instance, "_prefetched_objects_cache", {})
-        cache.pop(self.prefetch_cache_name, None)
 
 
 @cache

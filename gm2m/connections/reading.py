@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Case, F, Model, Q, QuerySet, When
 
-from ..keys import TEXT
-from ..linking import async_twin
 from ..lookups import NativeKey
+from ..related_managers import async_twin
 from .ends import OTHER
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ class Reading:
         """Return an expression for the key at the end `side`, in its own type."""
         end = self.ends[side]
         name = f"{side}_pk"
-        if not end.is_text or end.key.kind is TEXT:
+        if not end.is_text or end.key.is_text:
             return F(name)
         return NativeKey(F(name), end.key)
 
@@ -175,5 +174,5 @@ class Reading:
         shared = self.connected_objects(one)
         return self.others_of(two, "from", {}, queryset=shared)
 
-    aget_connection = async_twin(get_connection)
-    aconnection_exists = async_twin(connection_exists)
+    aget_connection = async_twin("get_connection")
+    aconnection_exists = async_twin("connection_exists")

@@ -12,8 +12,9 @@ from django.db import router, transaction
 from django.db.models import F, Model, Q
 
 from ..keys import check_collation
-from ..linking import async_twin, write_at_once
+from ..linking import write_at_once
 from ..lookups import KeyAmong
+from ..related_managers import async_twin
 from .ends import OTHER
 from .signals import connection_created
 
@@ -111,10 +112,10 @@ class Writing:
     create_connections.alters_data = True  # type: ignore[attr-defined]
     remove_connection.alters_data = True  # type: ignore[attr-defined]
     set_connected.alters_data = True  # type: ignore[attr-defined]
-    acreate_connection = async_twin(create_connection)
-    acreate_connections = async_twin(create_connections)
-    aremove_connection = async_twin(remove_connection)
-    aset_connected = async_twin(set_connected)
+    acreate_connection = async_twin("create_connection")
+    acreate_connections = async_twin("create_connections")
+    aremove_connection = async_twin("remove_connection")
+    aset_connected = async_twin("set_connected")
 
     def write_db(self, obj: Model) -> str:
         """Return the alias of the database to which connections of `obj` go."""

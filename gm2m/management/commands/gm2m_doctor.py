@@ -31,7 +31,7 @@ from ...integrity import (
     table_of,
     tables_among,
 )
-from ...keys import TEXT, Key
+from ...keys import Key
 from ..progress import Progress
 
 #: As many rows are looked at in one transaction, and deleted if need be.
@@ -256,7 +256,7 @@ def longest_key(linked: LinkedModel, using: str) -> tuple[int, float]:
     model: Any = linked.model
     kind, column = Key(model._meta.pk).kind, linked.field.links.key
     limit = column.field.max_length
-    if column.kind is not TEXT or limit is None or kind.has_one_length:
+    if not column.is_text or limit is None or kind.has_one_length:
         return 0, inf
     length = Max(Length(column.field.name))
     longest = linked.links(using).aggregate(longest=length)["longest"]

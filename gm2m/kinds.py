@@ -1,0 +1,215 @@
+"""
+The kinds of keys, and how the databases turn each into text and back.
+
+A through table keeps the keys of targets of many models in one column, usually as
+text. So every kind of key has a text form, the same in Python and in SQL, and a
+way back.
+
+This module knows databases, nothing of models.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from django.db import NotSupportedError
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+MIN_BIGINT, MAX_BIGINT = -(2**63), 2**63 - 1
+
+
+class Kind(ABC):
+    """
+    A kind of key, by what Django calls the internal type of its field.
+
+    `text()` and `native()` translate values. `text_sql()` and `native_sql()` do the
+    same for SQL: `native_sql()` returns a condition, or ``None``, and an expression
+    that the database can evaluate without an error wherever the condition holds,
+    whatever the text (another model's key, or junk).
+    """
+
+    internal_types: frozenset[str]
+    #: The type of its values in Python.
+    type: type
+    #: Whether all its keys are of the same length as text.
+    has_one_length = False
+
+    @abstractmethod
+    def native(self, text: str) -> Any:
+        """Return the key that `text` stands for; ``ValueError`` if for none."""
+
+    def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
+        """Return SQL for the text form of the key in `column`."""
+        return cast_to_text(column, connection)
+
+    @abstractmethod
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        """Return a condition and SQL for the key whose text is in `column`."""
+
+
+class TextKind(Kind):
+    internal_types = frozenset({"CharField", "SlugField", "TextField"})
+    type = str
+
+    def native(self, text: str) -> str:
+        return text
+
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        return None, column
+
+
+class IntegerKind(Kind):
+    internal_types = frozenset(
+        {
+            "AutoField",
+            "BigAutoField",
+            "BigIntegerField",
+            "IntegerField",
+            "PositiveBigIntegerField",
+            "PositiveIntegerField",
+            "PositiveSmallIntegerField",
+            "SmallAutoField",
+            "SmallIntegerField",
+        }
+    )
+    type = int
+
+    def native(self, text: str) -> int:
+        value = int(text)
+        if not MIN_BIGINT <= value <= MAX_BIGINT:
+            raise ValueError(f"{text!r} is beyond the range of a key")
+        return value
+
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        if connection.vendor == "sqlite":
+            return None, f"CAST({column} AS INTEGER)"
+        # A number beyond the range of a key is moved to its end: it must not raise,
+        # and the comparison of the texts keeps it out.
+        digits = "'^-?[0-9]{1,19}$'"
+        if connection.vendor == "postgresql":
+            number = f"LEAST(GREATEST({column}::numeric, {MIN_BIGINT}), {MAX_BIGINT})"
+            return f"{column} ~ {digits}", f"({number})::bigint"
+        number = f"CAST({column} AS DECIMAL(20))"
+        number = f"LEAST(GREATEST({number}, {MIN_BIGINT}), {MAX_BIGINT})"
+        return f"{column} REGEXP {digits}", f"CAST({number} AS SIGNED)"
+
+
+class UUIDKind(Kind):
+    internal_types = frozenset({"UUIDField"})
+    type = uuid.UUID
+    has_one_length = True
+
+    def native(self, text: str) -> uuid.UUID:
+        return uuid.UUID(text)
+
+    def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
+        if connection.features.has_native_uuid_field:
+            return cast_to_text(column, connection)
+        return dashed(column, connection)
+
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        if connection.vendor == "sqlite":
+            digits = f"REPLACE({column}, '-', '')"
+            guard = f"LENGTH({digits}) = 32 AND {digits} NOT GLOB '*[^0-9a-f]*'"
+            return guard, digits
+        dashed = "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
+        if connection.vendor == "postgresql":
+            return f"{column} ~ {dashed}", f"{column}::uuid"
+        if connection.features.has_native_uuid_field:
+            # MariaDB knows no version of 8 or more in the variants below 8.
+            halves = "([0-7][0-9a-f]{3}-[0-9a-f]{4}|[0-9a-f]{4}-[89a-f][0-9a-f]{3})"
+            known = f"'^[0-9a-f]{{8}}-[0-9a-f]{{4}}-{halves}-[0-9a-f]{{12}}$'"
+            return f"{column} REGEXP {known}", f"CAST({column} AS UUID)"
+        return f"{column} REGEXP {dashed}", f"REPLACE({column}, '-', '')"
+
+
+class DateKind(Kind):
+    internal_types = frozenset({"DateField"})
+    type = datetime.date
+    has_one_length = True
+
+    def native(self, text: str) -> datetime.date:
+        return datetime.date.fromisoformat(text)
+
+    def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
+        if connection.vendor == "postgresql":
+            # A cast would follow the session's DateStyle.
+            return f"to_char({column}, 'YYYY-MM-DD')"
+        return cast_to_text(column, connection)
+
+    def native_sql(
+        self, column: str, connection: BaseDatabaseWrapper
+    ) -> tuple[str | None, str]:
+        if connection.vendor == "sqlite":
+            # The modifier makes it look at the calendar.
+            exists = f"date({column}, '+0 days') = {column} AND {column} > '0001'"
+            return exists, column
+        # A day that no calendar has is moved to one that exists: it must not raise,
+        # and the comparison of the texts keeps it out.
+        digits = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'"
+        if connection.vendor == "postgresql":
+            year, month, day = (
+                f"SUBSTR({column}, {start}, {length})::int"
+                for start, length in ((1, 4), (6, 2), (9, 2))
+            )
+            month = f"LEAST(GREATEST({month}, 1), 12)"
+            first = f"make_date(GREATEST({year}, 1), {month}, 1)"
+            return f"{column} ~ {digits}", f"({first} + {day} - 1)"
+        year, month, day = (
+            f"CAST(SUBSTR({column}, {start}, {length}) AS UNSIGNED)"
+            for start, length in ((1, 4), (6, 2), (9, 2))
+        )
+        # Not MAKEDATE(), which takes the year 50 for 2050.
+        date = (
+            f"CAST('0001-01-01' AS DATE) + INTERVAL (GREATEST({year}, 1) - 1) YEAR "
+            f"+ INTERVAL (LEAST(GREATEST({month}, 1), 12) - 1) MONTH "
+            f"+ INTERVAL (LEAST(GREATEST({day}, 1), 31) - 1) DAY"
+        )
+        return f"{column} REGEXP {digits}", f"({date})"
+
+
+TEXT = TextKind()
+KINDS: dict[str, Kind] = {
+    internal_type: kind
+    for kind in (TEXT, IntegerKind(), UUIDKind(), DateKind())
+    for internal_type in kind.internal_types
+}
+
+
+def dashed(digits: str, connection: BaseDatabaseWrapper) -> str:
+    """Return SQL for a UUID as text, from SQL for its 32 digits."""
+    parts = [
+        f"SUBSTR({digits}, {start}, {length})"
+        for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+    ]
+    if connection.vendor == "mysql":
+        return f"CONCAT_WS('-', {', '.join(parts)})"
+    return "(" + " || '-' || ".join(parts) + ")"
+
+
+def cast_to_text(column: str, connection: BaseDatabaseWrapper) -> str:
+    """Return SQL that turns `column` into text with the database's own cast."""
+    if connection.vendor == "postgresql":
+        return f"({column})::varchar"
+    if connection.vendor == "sqlite":
+        return f"CAST({column} AS TEXT)"
+    if connection.vendor == "mysql":
+        # Not CAST(… AS CHAR): its collation clashes with that of a column.
+        return f"CONCAT({column}, '')"
+    raise NotSupportedError(
+        f"gm2m does not support the {connection.vendor!r} database backend: use "
+        "PostgreSQL, MariaDB, MySQL or SQLite."
+    )

@@ -1,0 +1,120 @@
+"""
+What all related managers have in common: the cache that prefetching fills, and the
+asynchronous forms of what they write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db.models import Model, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
+from django.db.models.utils import AltersData
+
+from .targets import fetch_like
+
+
+def async_twin(name: str) -> Any:
+    """Return the asynchronous form of the method `name`."""
+
+    async def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await sync_to_async(getattr(self, name))(*args, **kwargs)
+
+    twin.__name__ = f"a{name}"
+    twin.__doc__ = f"The asynchronous form of ``{name}()``."
+    twin.alters_data = True  # type: ignore[attr-defined]
+    return twin
+
+
+class RelatedManager(AltersData):
+    """What is related to one object, the `instance`."""
+
+    do_not_call_in_templates = True
+
+    instance: Model
+    prefetch_cache_name: str
+    _db: str | None
+    all: Any
+
+    def __class_getitem__(cls, *args: Any) -> Any:
+        return cls
+
+    def __iter__(self) -> Any:
+        return iter(self.all())
+
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
+        """Stand for the queryset where the manager is the value of a lookup."""
+        return self.all().resolve_expression(*args, **kwargs)
+
+    def as_of_instance(self, queryset: Any) -> Any:
+        """
+        Return `queryset` to be read with the object: as routers choose for it, and
+        fetching what is missing as it does.
+        """
+        queryset._add_hints(instance=self.instance)
+        if self._db:
+            queryset = queryset.using(self._db)
+        fetch_like(queryset, self.instance)
+        return queryset
+
+    aadd = async_twin("add")
+    aremove = async_twin("remove")
+    aclear = async_twin("clear")
+    aset = async_twin("set")
+    acreate = async_twin("create")
+    aget_or_create = async_twin("get_or_create")
+    aupdate_or_create = async_twin("update_or_create")
+
+    # Prefetching.
+
+    def cached(self) -> Any:
+        """Return the queryset that was prefetched, or ``None``."""
+        cache = getattr(self.instance, "_prefetched_objects_cache", {})
+        return cache.get(self.prefetch_cache_name)
+
+    def drop_cache(self) -> None:
+        cache = getattr(self.instance, "_prefetched_objects_cache", {})
+        cache.pop(self.prefetch_cache_name, None)
+
+    def to_prefetch(
+        self,
+        querysets: Sequence[Any] | None,
+        default: Callable[[], QuerySet[Any]],
+        instance: Model,
+    ) -> Any:
+        """
+        Return the one queryset that was given to ``get_prefetch_querysets()``, else the
+        `default`, for `instance` and others.
+        """
+        if querysets and len(querysets) != 1:
+            raise ValueError(
+                "querysets argument of get_prefetch_querysets() should have a length "
+                "of 1."
+            )
+        queryset: Any = querysets[0] if querysets else default()
+        queryset._add_hints(instance=instance)
+        return queryset.using(queryset._db or self._db)
+
+
+def within_limits(queryset: Any, condition: dict[str, Any], partition: str) -> Any:
+    """
+    Return `queryset` restricted by `condition`. If it is sliced, the slice is taken
+    of each `partition`, as Django does for a ``Prefetch``.
+    """
+    query = queryset.query
+    if not query.is_sliced:
+        return queryset._next_is_sticky().filter(**condition)
+    low, high = query.low_mark, query.high_mark
+    using = queryset._db or queryset.db
+    ordering = [
+        expression for expression, _ in query.get_compiler(using).get_order_by()
+    ]
+    number = Window(RowNumber(), partition_by=partition, order_by=ordering)
+    within = Q(**condition) & Q(GreaterThan(number, low))
+    if high is not None:
+        within &= Q(LessThanOrEqual(number, high))
+    query.clear_limits()
+    return queryset._next_is_sticky().filter(within)
