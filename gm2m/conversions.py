@@ -33,6 +33,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Length
 
+from .comparisons import KeyText, NativeKey
 from .indexes import check_duplicates, names_of, numbered
 from .keys import (
     Key,
@@ -40,7 +41,6 @@ from .keys import (
     model_of_content_type,
 )
 from .kinds import UUIDKind, dashed
-from .lookups import KeyText, NativeKey
 
 if TYPE_CHECKING:
     from .fields import GM2MField

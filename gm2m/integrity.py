@@ -17,8 +17,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, F, Model, OuterRef, QuerySet
 from django.db.models.lookups import Exact
 
+from .comparisons import NativeKey
 from .keys import Key
-from .lookups import NativeKey
 
 if TYPE_CHECKING:
     from .fields import GM2MField

@@ -34,6 +34,7 @@ from django.db.models.fields.related import (
 from django.db.models.lookups import IsNull
 from django.db.models.query_utils import PathInfo
 
+from .comparisons import native_key_sql, qualified, same_key_sql
 from .deletion import DO_NOTHING, OnDelete, policy_for_target
 from .keys import Key
 from .lookups import (
@@ -43,9 +44,6 @@ from .lookups import (
     LinkExact,
     LinkIn,
     OfModel,
-    native_key_sql,
-    qualified,
-    same_key_sql,
 )
 from .reverse_related import ReverseRel, TargetRel
 

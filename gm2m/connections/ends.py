@@ -19,8 +19,8 @@ from django.db.models import DO_NOTHING, Field, ForeignObject, Model
 from django.db.models.fields.related import ForeignObjectRel
 from django.db.models.query_utils import PathInfo
 
+from ..comparisons import qualified, same_key_sql
 from ..keys import Key, check_length, check_target_model, pk_as
-from ..lookups import qualified, same_key_sql
 from ..registry import lock, show
 from ..relations import TargetDescriptor, TargetKey
 from .defined import get_relationship

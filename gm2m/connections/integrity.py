@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ..lookups import NativeKey
+from ..comparisons import NativeKey
 from .defined import relationships
 from .models import AbstractConnection
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Case, F, Model, Q, QuerySet, When
 
-from ..lookups import NativeKey
+from ..comparisons import NativeKey
 from ..related_managers import async_twin
 from .ends import OTHER
 
