@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 
+from .batches import batches
 from .identifiers import identifier, split_identifier
 from .keys import Key
 from .limits import limit_of
 from .lookups import KeyAmong
-from .query import BATCH_SIZE
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -72,9 +72,8 @@ def fetched(queryset: QuerySet[Any], texts: Iterable[str]) -> Iterator[Model]:
     key = Key(queryset.model._meta.pk)
     texts = [text for text in texts if is_storable(text)]
     natives = [native for native, _text in key.natives(texts, connections[queryset.db])]
-    for start in range(0, len(natives), BATCH_SIZE):
-        among = KeyAmong(F("pk"), natives[start : start + BATCH_SIZE])
-        yield from queryset.filter(among)
+    for batch in batches(natives):
+        yield from queryset.filter(KeyAmong(F("pk"), batch))
 
 
 def is_storable(text: str) -> bool:

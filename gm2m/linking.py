@@ -24,7 +24,7 @@ from django.db.models.constants import OnConflict
 from django.db.models.signals import m2m_changed
 from django.db.models.utils import resolve_callables
 
-from .query import BATCH_SIZE
+from .batches import batches
 from .related_managers import RelatedManager
 from .through import AutomaticRow
 
@@ -325,9 +325,9 @@ class LinkManager(RelatedManager):
     ) -> builtins.set[tuple[Any, ...]]:
         """Return the values of those `others` that are linked already."""
         present: builtins.set[tuple[Any, ...]] = set()
-        for start in range(0, len(others), BATCH_SIZE):
+        for batch in batches(others):
             conditions = Q()
-            for condition in self.conditions(others[start : start + BATCH_SIZE]):
+            for condition in self.conditions(batch):
                 conditions |= condition
             rows = LinkManager._rows(self, using).filter(conditions)
             present.update(rows.values_list(*self.other_names))

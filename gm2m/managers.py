@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections, router
 from django.db.models import F, Manager, Model, Q, QuerySet
 
+from .batches import batches
 from .keys import Key, check_collation, model_of_content_type
 from .linking import LinkManager, Other
 from .lookups import KeyAmong
-from .query import BATCH_SIZE, GM2MQuerySet
+from .query import GM2MQuerySet
 from .references import CachedTargets, Reference
 from .target_lists import PrefetchedTargets
 from .targets import fetch_like, instances_of
@@ -227,7 +228,5 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
         type_name, key_name = self.other_names
         # In one order, so that two calls do not wait for each other.
         for type_id in sorted(by_type.keys() - {None}):
-            keys = by_type[type_id]
-            for start in range(0, len(keys), BATCH_SIZE):
-                batch = keys[start : start + BATCH_SIZE]
+            for batch in batches(by_type[type_id]):
                 yield Q(KeyAmong(F(key_name), batch), **{type_name: type_id})

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
 
+from .batches import BATCH_SIZE
 from .managers import ForwardManager
-from .query import BATCH_SIZE, GM2MQuerySet
+from .query import GM2MQuerySet
 from .target_lists import PrefetchedTargets
 from .targets import fetch_like, pairs
 

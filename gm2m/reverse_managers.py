@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections, router
 from django.db.models import F, Model, Q, QuerySet
 
+from .batches import batches
 from .keys import check_collation
 from .linking import LinkManager, Other
 from .lookups import KeyAmong
-from .query import BATCH_SIZE
 from .related_managers import within_limits
 
 if TYPE_CHECKING:
@@ -194,9 +194,8 @@ class ReverseManager(LinkManager):
 
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
         (name,) = self.other_names
-        values = [other.values[0] for other in others]
-        for start in range(0, len(values), BATCH_SIZE):
-            yield Q(KeyAmong(F(name), values[start : start + BATCH_SIZE]))
+        for batch in batches(other.values[0] for other in others):
+            yield Q(KeyAmong(F(name), batch))
 
     def _rows(self, using: str) -> QuerySet[Any]:
         # Sources that the manager does not show keep their links, as in Django.

@@ -728,10 +728,11 @@ class Entries(Histories):
 @pytest.fixture(autouse=True)
 def declared_as_before():
     """Leave no model declared for other tests: forms and the admin would offer it."""
-    relations = User._meta.get_field("preferred_videos").relations
-    declared = {model for model, relation in relations.items() if relation.declared}
+    field = User._meta.get_field("preferred_videos")
+    declared = field.get_related_models()
     yield
-    for model, relation in relations.items():
+    # Relations that are new are in another dictionary.
+    for model, relation in field.relations.items():
         relation.declared = model in declared
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connections as databases
 from django.db.models import F, Model, Q
 
+from ..batches import batches
 from ..lookups import KeyAmong
 from ..related_managers import async_twin
 
@@ -176,8 +177,7 @@ class Graph:
         rows = self.rows(obj).order_by()
 
         def neighbours(keys: list[Any]) -> Iterator[tuple[Any, Any]]:
-            for start in range(0, len(keys), BATCH_SIZE):
-                batch = keys[start : start + BATCH_SIZE]
+            for batch in batches(keys, BATCH_SIZE):
                 for mine, yours in ways:
                     found = rows.filter(Q(KeyAmong(F(mine), batch)))
                     yield from found.values_list(mine, yours)
@@ -196,10 +196,8 @@ class Graph:
 
     def objects_of(self, keys: Iterable[Any], obj: Model) -> dict[Any, Any]:
         """Return the objects of `keys`, one query for each ``BATCH_SIZE`` of them."""
-        natives = list(self.natives_of(keys, obj).values())
         end, found = self.ends["to"], {}
-        for start in range(0, len(natives), BATCH_SIZE):
-            batch = natives[start : start + BATCH_SIZE]
+        for batch in batches(self.natives_of(keys, obj).values(), BATCH_SIZE):
             for one in self.objects_near(obj).filter(pk__in=batch):
                 found[end.value_of(one)] = one
         return found

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -11,6 +10,7 @@ from django.db import connections as databases
 from django.db import router, transaction
 from django.db.models import F, Model, Q
 
+from ..batches import batches
 from ..keys import check_collation
 from ..linking import write_at_once
 from ..lookups import KeyAmong
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 BATCH_SIZE = 5_000
 
 Pair = tuple[Any, Any]
-
-
-def batches(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield lists of `items`, each good for one statement."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, BATCH_SIZE)):
-        yield batch
 
 
 class Writing:
@@ -208,7 +201,9 @@ class Writing:
         )
 
         def write() -> None:
-            for some in batches(dict.fromkeys(pairs) if self.is_unique else pairs):
+            for some in batches(
+                dict.fromkeys(pairs) if self.is_unique else pairs, BATCH_SIZE
+            ):
                 new = some
                 if self.is_unique and (is_heard or not ignore):
                     present = self.present(some, using)
@@ -273,7 +268,7 @@ class Writing:
             for pk, one, two in rows.values_list("pk", "from_pk", "to_pk"):
                 present.setdefault(self.canonical((one, two)), []).append(pk)
             gone = [pks for pair, pks in present.items() if pair not in wanted]
-            for some in batches(pk for pks in gone for pk in pks):
+            for some in batches((pk for pks in gone for pk in pks), BATCH_SIZE):
                 self.delete(rows.filter(pk__in=some))
             new = [pair for pair in wanted if pair not in present]
             if new:
@@ -305,7 +300,7 @@ class Writing:
         rows = self.connections_of(obj, side, {}).using(self.write_db(obj))
         mine = self.ends[side].value_of(obj)
         with transaction.atomic(using=rows.db):
-            for some in batches(values):
+            for some in batches(values, BATCH_SIZE):
                 condition = Q(**{f"{other}_pk__in": some})
                 if self.symmetric:
                     condition = Q(from_pk=mine, to_pk__in=some)
