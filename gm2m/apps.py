@@ -24,4 +24,4 @@ class GM2MConfig(AppConfig):
         pre_migrate.connect(inject, dispatch_uid="gm2m.operations")
         if apps.is_installed("drf_spectacular"):
             # Its extensions are known as soon as they are imported.
-            from . import rest_schema  # noqa: F401
+            from .rest_framework import schema  # noqa: F401

@@ -14,7 +14,7 @@ from rest_framework.serializers import BaseSerializer
 class GM2MRelatedFieldExtension(OpenApiSerializerFieldExtension):
     """A string, or in responses what the serializers of some models show."""
 
-    target_class = "gm2m.rest_fields.GM2MRelatedField"
+    target_class = "gm2m.rest_framework.fields.GM2MRelatedField"
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Any:

@@ -1,14 +1,4 @@
-"""
-Django REST framework: the links of a ``GM2MField`` in serializers.
-
-``GM2MRelatedField``
-    an object of any model, as the string ``app_label.model_name:pk``, or with
-    ``many=True`` the objects that a field links;
-``GM2MModelSerializerMixin``
-    for model serializers, so that they have such a field for each ``GM2MField``.
-
-It needs ``djangorestframework``, the extra ``drf``.
-"""
+"""Model serializers that know their ``GM2MField``s."""
 
 from __future__ import annotations
 
@@ -19,10 +9,8 @@ from django.db.models import Model
 from django.utils.text import capfirst
 from rest_framework.utils.field_mapping import needs_label
 
-from .fields import GM2MField
-from .rest_fields import GM2MRelatedField
-
-__all__ = ["GM2MModelSerializerMixin", "GM2MRelatedField"]
+from ..fields import GM2MField
+from .fields import GM2MRelatedField
 
 
 class GM2MModelSerializerMixin:
