@@ -9,13 +9,14 @@ has one more column, the key of the target. What a reader meets, in this order:
 2.  *Prepared*: Django calls ``contribute_to_class()`` for each concrete source. It
     makes the through model (``through.create_through_model()``) or waits for the
     custom one, and puts the accessor on the class (``descriptors``).
-3.  *Published*: for each target model, at once or when an object of it is first
-    linked, ``registry.relate()`` adds the two private fields of a relation
-    (``relations``) to the through model. Django derives all else from them: the
-    target's ``_meta``, the joins, and deletion by its collector (``deletion``).
-4.  *Used*: accessor (``descriptors``) → manager (``managers``) → rows (``query``) →
-    targets. Conditions on targets are ``lookups``; what a key is, in Python and in
-    SQL, is in ``keys``; going on from targets of several models is ``prefetch``.
+3.  *Published*: for each target model (``related_models``), at once or when an object
+    of it is first linked, ``registry.relate()`` adds the two private fields of a
+    relation (``relations``) to the through model. Django derives all else from them:
+    the target's ``_meta``, the joins, and deletion by its collector (``deletion``).
+4.  *Used*: accessor (``descriptors``) → manager (``managers``, ``reverse_managers``)
+    → rows (written by ``linking``, read by ``query`` and ``fetching``) → targets.
+    Conditions on targets are ``lookups``, their SQL is in ``comparisons``; what a key
+    is in ``keys`` and ``kinds``; many sources at once are ``prefetch``.
 5.  *Chosen*: what the field is to forms is in ``model_forms``, their field in
     ``forms``, and the admin has a package of its own (``admin``).
 6.  *Migrated*: ``deconstruct()`` names what the database depends on. Historical
@@ -25,21 +26,13 @@ has one more column, the key of the target. What a reader meets, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
-from django.db.migrations.state import StateApps
-from django.db.models import CASCADE, ManyToManyField, Model, QuerySet
-from django.db.models.fields.related import (
-    RECURSIVE_RELATIONSHIP_CONSTANT,
-    RelatedField,
-    lazy_related_operation,
-    resolve_relation,
-)
+from django.db.models import CASCADE, ManyToManyField, Model
+from django.db.models.fields.related import RelatedField, lazy_related_operation
 from django.db.models.query_utils import PathInfo
 from django.db.models.signals import class_prepared
 from django.utils.translation import gettext_lazy as _
@@ -57,17 +50,9 @@ from .declaration import (
 from .deletion import OnDelete
 from .descriptors import GM2MDescriptor, PrefetchSlot, prefetch_slot
 from .generics import Target_co, TypedField
-from .keys import (
-    Key,
-    Target,
-    check_length,
-    check_target_model,
-    content_type,
-    target_class,
-)
 from .model_forms import ModelFormsMixin
-from .references import Reference
-from .relations import LinkRel, Relation
+from .related_models import RelatedModelsMixin
+from .relations import LinkRel
 from .reverse_related import GM2MRel
 from .serialization import create_facade
 from .through import ThroughFields, create_through_model
@@ -77,7 +62,7 @@ REMOTE_MODEL = "contenttypes.ContentType"
 PK_MAXLENGTH = 16
 
 
-class GM2MField(ModelFormsMixin, TypedField[Target_co]):
+class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
     """
     A many-to-many relation to objects of any models.
 
@@ -173,9 +158,8 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
         self.on_delete_tgt = on_delete_tgt or on_delete
         # Not the default that Django's constructor has set.
         self.is_editable = editable
-        self.relations: dict[type[Model], Relation] = {}
-        #: What ``target_of()`` has found out about classes.
-        self.target_classes: dict[type[Any], tuple[type[Model], Key]] = {}
+        self.relations = {}
+        self.target_classes = {}
 
     def deconstruct(self) -> Any:
         """
@@ -282,17 +266,12 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
             self.check_target_model(model)
         except (ImproperlyConfigured, TypeError):
             return  # The checks say what is wrong.
-        registry.relate(self, self.linked_as(model), declared=True)
+        self.relate(model, declared=True)
 
     def _model_prepared(self, sender: type[Model], **kwargs: Any) -> None:
         registry.model_prepared(self, sender)
 
     # What others ask about the field.
-
-    @property
-    def is_historical(self) -> bool:
-        """Whether the field is one of a migration's state, which knows no targets."""
-        return isinstance(self.model._meta.apps, StateApps)
 
     @property
     def is_sound(self) -> bool:
@@ -330,144 +309,6 @@ class GM2MField(ModelFormsMixin, TypedField[Target_co]):
     def links(self) -> ThroughFields:
         """The fields of the through model that make a link."""
         return ThroughFields.resolve(self)
-
-    def linked_as(self, model: Any) -> Any:
-        """Return the model under whose content type objects of `model` are linked."""
-        return model._meta.concrete_model if self.for_concrete_model else model
-
-    def content_type_of(self, model: type[Model], using: str) -> ContentType:
-        """Return the content type of `model` in the database `using`."""
-        found: ContentType = content_type(model, using, self.for_concrete_model)
-        return found
-
-    def type_of(self, model: type[Model], using: str) -> Any:
-        """Return what links to `model` have in their type column in `using`."""
-        return self.content_type_of(model, using).pk
-
-    def target_of(self, obj: Any, *, to_write: bool = True) -> Target:
-        """
-        Return `obj` as the through table knows it. Raise ``TypeError`` for what cannot
-        be a target, ``ValueError`` for an object without a key or, if it is there
-        `to_write` a link, with too long a one.
-        """
-        column = self.links.key
-        # Not type(): it may be a SimpleLazyObject.
-        known = self.target_classes.get(obj.__class__)
-        if known is None:
-            known = target_class(obj, column, self.for_concrete_model, self)
-            self.target_classes[obj.__class__] = known
-        (model, key), pk = known, obj.pk
-        if pk is None:
-            raise ValueError(
-                f"{self} cannot link {obj!r}: it is not saved. Save it first."
-            )
-        if not column.is_text:
-            return Target(model, pk, key.field.get_prep_value(pk))
-        text = key.text(pk)
-        if to_write:
-            check_length(text, obj, column, self)
-        return Target(model, pk, text)
-
-    def target_of_reference(self, reference: Reference, using: str) -> Target:
-        """Return the target of a reference that was read from a fixture."""
-        apps = self.model._meta.apps
-        model = apps.get_model(reference.app_label, reference.model_name)
-        pk = Key(model._meta.pk).native(reference.key, connections[using])
-        is_text = self.links.key.is_text
-        return Target(model, pk, reference.key if is_text else pk)
-
-    def check_target_model(self, model: Any) -> None:
-        """Raise ``TypeError`` unless objects of `model` can be linked."""
-        check_target_model(model, self.links.key, self)
-
-    def target_model(self, model: Any) -> Any:
-        """Return the target model that a user has given as a class or by its name."""
-        if model == RECURSIVE_RELATIONSHIP_CONSTANT:
-            model = self.model
-        if isinstance(model, str):
-            app_label, _dot, name = model.rpartition(".")
-            apps = self.model._meta.apps
-            model = apps.get_model(app_label or self.model._meta.app_label, name)
-        self.check_target_model(model)
-        self.relate(model)
-        return self.linked_as(model)
-
-    def querysets_by_model(
-        self, querysets: Iterable[QuerySet[Any]]
-    ) -> dict[type[Model], QuerySet[Any]]:
-        """Return the querysets of a prefetch by target model."""
-        by_model: dict[type[Model], QuerySet[Any]] = {}
-        for queryset in querysets:
-            self.check_target_model(queryset.model)
-            model = self.linked_as(queryset.model)
-            if model in by_model:
-                raise ValueError(
-                    f"{self}: only one queryset is allowed for each model, and there "
-                    f"are two for {model._meta.label}."
-                )
-            by_model[model] = queryset
-        return by_model
-
-    # Relations.
-
-    def relate(self, model: type[Model]) -> None:
-        """See to it that `model`, of which a link was made or read, knows the field."""
-        if not self.is_historical:
-            registry.relate(self, self.linked_as(model), declared=False)
-
-    def add_relation(
-        self, model: type[Model] | str, on_delete: OnDelete | None = None
-    ) -> None:
-        """Declare a related model; see ``GM2MDescriptor.add_relation()``."""
-        check_model(model, "related model")
-        if on_delete is not None:
-            check_on_delete(on_delete, "on_delete")
-        apps = self.model._meta.apps
-        if apps.models_ready:
-            target = self.target_model(model)
-            registry.relate(self, target, declared=True, on_delete=on_delete)
-            return
-
-        def relate(source: Any, target: type[Model], through: Any) -> None:
-            self.check_target_model(target)
-            target = self.linked_as(target)
-            registry.relate(self, target, declared=True, on_delete=on_delete)
-
-        lazy_related_operation(relate, self.model, model, self.remote_field.through)
-
-    def get_related_models(self, include_auto: bool = False) -> list[type[Model]]:
-        """Return the related models; see ``GM2MDescriptor.get_related_models()``."""
-        return [
-            model
-            for model, relation in self.relations.items()
-            if relation.declared or include_auto
-        ]
-
-    def declared_model(self, name: Any) -> Any:
-        """Return the installed model that was declared, ``None`` if there is none."""
-        apps = self.model._meta.apps
-        model = resolve_relation(self.model, name)
-        if isinstance(model, str):
-            try:
-                return apps.get_model(model)
-            except (LookupError, ValueError):
-                return None
-        opts: Any = model._meta
-        return model if model in apps.all_models[opts.app_label].values() else None
-
-    def lookup_of(self, model: type[Model]) -> str:
-        """Return the name of a target model in lookups on the through model."""
-        self.relate(model)
-        return self.relations[self.linked_as(model)].key.name
-
-    def restrict(self, links: Any, queryset: Any) -> Any:
-        """Return the mixed queryset `links` for the targets in `queryset` alone."""
-        if self.is_historical:
-            return links.filter(Model=queryset.model)
-        name = self.lookup_of(queryset.model)
-        if queryset._has_filters():
-            return links.filter(**{f"{name}__in": queryset})
-        return links.filter(**{f"{name}__isnull": False})
 
     # Lookups.
 

@@ -43,7 +43,7 @@ def prefetch_targets(
         if len(by_model) == 1:
             ((model, only),) = by_model.items()
             only, limits = unsliced(only)
-            targets = field.restrict(targets, only)
+            targets = restricted(targets, only)
             by_model = {model: only}
         targets._target_querysets = by_model
 
@@ -73,6 +73,17 @@ def prefetch_targets(
         slot,
         True,
     )
+
+
+def restricted(links: GM2MQuerySet, queryset: Any) -> GM2MQuerySet:
+    """Return `links` to the targets in `queryset` alone."""
+    field = links._gm2m
+    if field.is_historical:
+        return links.filter(Model=queryset.model)
+    name = field.lookup_of(queryset.model)
+    if queryset._has_filters():
+        return links.filter(**{f"{name}__in": queryset})
+    return links.filter(**{f"{name}__isnull": False})
 
 
 def unsliced(queryset: Any) -> tuple[Any, slice]:

@@ -1,0 +1,192 @@
+"""
+The models of targets: which are related to a ``GM2MField``, and what an object of them
+is in its through table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections
+from django.db.migrations.state import StateApps
+from django.db.models import Model, QuerySet
+from django.db.models.fields.related import (
+    RECURSIVE_RELATIONSHIP_CONSTANT,
+    lazy_related_operation,
+    resolve_relation,
+)
+
+from . import registry
+from .declaration import check_model, check_on_delete
+from .deletion import OnDelete
+from .keys import (
+    Key,
+    Target,
+    check_length,
+    check_target_model,
+    content_type,
+    target_class,
+)
+from .references import Reference
+from .relations import Relation
+
+
+class RelatedModelsMixin:
+    """The part of ``GM2MField`` that knows its targets."""
+
+    # The field's own, for type checkers.
+    model: Any
+    name: str
+    remote_field: Any
+    links: Any
+    for_concrete_model: bool
+    #: The relations to the models that are related so far.
+    relations: dict[type[Model], Relation]
+    #: What ``target_of()`` has found out about classes.
+    target_classes: dict[type[Any], tuple[type[Model], Key]]
+
+    @property
+    def is_historical(self) -> bool:
+        """Whether the field is one of a migration's state, which knows no targets."""
+        return isinstance(self.model._meta.apps, StateApps)
+
+    def linked_as(self, model: Any) -> Any:
+        """Return the model under whose content type objects of `model` are linked."""
+        return model._meta.concrete_model if self.for_concrete_model else model
+
+    def content_type_of(self, model: type[Model], using: str) -> ContentType:
+        """Return the content type of `model` in the database `using`."""
+        found: ContentType = content_type(model, using, self.for_concrete_model)
+        return found
+
+    def type_of(self, model: type[Model], using: str) -> Any:
+        """Return what links to `model` have in their type column in `using`."""
+        return self.content_type_of(model, using).pk
+
+    def target_of(self, obj: Any, *, to_write: bool = True) -> Target:
+        """
+        Return `obj` as the through table knows it. Raise ``TypeError`` for what cannot
+        be a target, ``ValueError`` for an object without a key or, if it is there
+        `to_write` a link, with too long a one.
+        """
+        column = self.links.key
+        # Not type(): it may be a SimpleLazyObject.
+        known = self.target_classes.get(obj.__class__)
+        if known is None:
+            known = target_class(obj, column, self.for_concrete_model, self)
+            self.target_classes[obj.__class__] = known
+        (model, key), pk = known, obj.pk
+        if pk is None:
+            raise ValueError(
+                f"{self} cannot link {obj!r}: it is not saved. Save it first."
+            )
+        if not column.is_text:
+            return Target(model, pk, key.field.get_prep_value(pk))
+        text = key.text(pk)
+        if to_write:
+            check_length(text, obj, column, self)
+        return Target(model, pk, text)
+
+    def target_of_reference(self, reference: Reference, using: str) -> Target:
+        """Return the target of a reference that was read from a fixture."""
+        apps = self.model._meta.apps
+        model = apps.get_model(reference.app_label, reference.model_name)
+        pk = Key(model._meta.pk).native(reference.key, connections[using])
+        is_text = self.links.key.is_text
+        return Target(model, pk, reference.key if is_text else pk)
+
+    def check_target_model(self, model: Any) -> None:
+        """Raise ``TypeError`` unless objects of `model` can be linked."""
+        check_target_model(model, self.links.key, self)
+
+    def target_model(self, model: Any) -> Any:
+        """Return the target model that a user has given as a class or by its name."""
+        if model == RECURSIVE_RELATIONSHIP_CONSTANT:
+            model = self.model
+        if isinstance(model, str):
+            app_label, _dot, name = model.rpartition(".")
+            apps = self.model._meta.apps
+            model = apps.get_model(app_label or self.model._meta.app_label, name)
+        self.check_target_model(model)
+        self.relate(model)
+        return self.linked_as(model)
+
+    def querysets_by_model(
+        self, querysets: Iterable[QuerySet[Any]]
+    ) -> dict[type[Model], QuerySet[Any]]:
+        """Return the querysets of a prefetch by target model."""
+        by_model: dict[type[Model], QuerySet[Any]] = {}
+        for queryset in querysets:
+            self.check_target_model(queryset.model)
+            model = self.linked_as(queryset.model)
+            if model in by_model:
+                raise ValueError(
+                    f"{self}: only one queryset is allowed for each model, and there "
+                    f"are two for {model._meta.label}."
+                )
+            by_model[model] = queryset
+        return by_model
+
+    # Relations.
+
+    def relate(
+        self,
+        model: type[Model],
+        *,
+        declared: bool = False,
+        on_delete: OnDelete | None = None,
+    ) -> None:
+        """
+        See to it that `model`, which is `declared` or of which a link was made or read,
+        knows the field. A given `on_delete` replaces the policy.
+        """
+        if not self.is_historical:
+            field: Any = self
+            target = self.linked_as(model)
+            registry.relate(field, target, declared=declared, on_delete=on_delete)
+
+    def add_relation(
+        self, model: type[Model] | str, on_delete: OnDelete | None = None
+    ) -> None:
+        """Declare a related model; see ``GM2MDescriptor.add_relation()``."""
+        check_model(model, "related model")
+        if on_delete is not None:
+            check_on_delete(on_delete, "on_delete")
+        apps = self.model._meta.apps
+        if apps.models_ready:
+            target = self.target_model(model)
+            self.relate(target, declared=True, on_delete=on_delete)
+            return
+
+        def relate(source: Any, target: type[Model], through: Any) -> None:
+            self.check_target_model(target)
+            self.relate(target, declared=True, on_delete=on_delete)
+
+        lazy_related_operation(relate, self.model, model, self.remote_field.through)
+
+    def get_related_models(self, include_auto: bool = False) -> list[type[Model]]:
+        """Return the related models; see ``GM2MDescriptor.get_related_models()``."""
+        return [
+            model
+            for model, relation in self.relations.items()
+            if relation.declared or include_auto
+        ]
+
+    def declared_model(self, name: Any) -> Any:
+        """Return the installed model that was declared, ``None`` if there is none."""
+        apps = self.model._meta.apps
+        model = resolve_relation(self.model, name)
+        if isinstance(model, str):
+            try:
+                return apps.get_model(model)
+            except (LookupError, ValueError):
+                return None
+        opts: Any = model._meta
+        return model if model in apps.all_models[opts.app_label].values() else None
+
+    def lookup_of(self, model: type[Model]) -> str:
+        """Return the name of a target model in lookups on the through model."""
+        self.relate(model)
+        return self.relations[self.linked_as(model)].key.name
