@@ -21,7 +21,8 @@ has one more column, the key of the target. What a reader meets, in this order:
     ``forms``, and the admin has a package of its own (``admin``).
 6.  *Migrated*: ``deconstruct()`` names what the database depends on. Historical
     models have the field with its forward manager, and no reverse relations. Tables of
-    other origin become its own by ``operations`` (``indexes``, ``conversions``).
+    other origin become its own by ``operations`` (``indexes``, ``conversions``,
+    ``generic_throughs``).
 """
 
 from __future__ import annotations

@@ -19,13 +19,9 @@ from django.db.migrations import AlterField
 from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.models.functions import Length
 
-from .conversions import (
-    FromGenericThrough,
-    FromManyToMany,
-    ToGenericThrough,
-    ToManyToMany,
-)
+from .conversions import FromManyToMany, ToManyToMany
 from .fields import GM2MField
+from .generic_throughs import FromGenericThrough, ToGenericThrough
 from .indexes import IndexUpgrade
 
 

@@ -12,9 +12,9 @@ from django.db.models import F, Model, Q
 
 from ..batches import batches
 from ..keys import check_collation
-from ..linking import write_at_once
 from ..lookups import KeyAmong
 from ..related_managers import async_twin
+from ..transactions import write_at_once
 from .ends import OTHER
 from .signals import connection_created
 
