@@ -5,7 +5,7 @@ which columns there are. For the checks of a database, and for the command that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -108,6 +108,23 @@ class LinkedModel(NamedTuple):
             )
             for declared in related
         )
+
+
+def spans(rows: Any, size: int) -> Iterator[dict[str, Any]]:
+    """
+    Yield conditions that part `rows` by their keys, `size` in each. The database looks
+    at the targets of one part at a time: to find the next rows that dangle, it might
+    look at all.
+    """
+    after: dict[str, Any] = {}
+    while True:
+        keys = rows.filter(**after).order_by("pk").values_list("pk", flat=True)
+        last = list(keys[size - 1 : size])
+        if not last:
+            yield after
+            return
+        yield {**after, "pk__lte": last[0]}
+        after = {"pk__gt": last[0]}
 
 
 def table_of(field: GM2MField, connection: Any) -> str:

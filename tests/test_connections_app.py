@@ -11,12 +11,14 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models
 from django.template import Context, Template
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from gm2m.connections import AbstractConnection, Connection
 from gm2m.connections.apps import ConnectionsConfig
 from gm2m.connections.checks import check_databases, check_relationships
 from gm2m.connections.defined import relationships
+from gm2m.connections.management.commands import connections_doctor
 from gm2m.connections.templatetags.connections import METHODS
 from tests.app.models import Concert, Track
 from tests.lithub.models import Account, Edge, Page, Repo, Slot, Style
@@ -175,6 +177,21 @@ def test_the_doctor_finds_and_mends(star, pair):
     assert status == 0
     assert star.connections.get() == kept
     assert doctor("star") == ("Nothing found.\n", 0)
+
+
+def test_the_doctor_looks_at_each_connection_once(star, monkeypatch):
+    account = Account.objects.create()
+    repos = [Repo.objects.create(name=str(number)) for number in range(7)]
+    for repo in repos:
+        star.create_connection(account, repo)
+    Repo.objects.filter(pk__in=[repo.pk for repo in repos[::2]])._raw_delete("default")
+    monkeypatch.setattr(connections_doctor, "BATCH_SIZE", 3)
+    with CaptureQueriesContext(connection) as queries:
+        said, status = doctor("star", "--fix")
+    assert (said.splitlines()[1], status) == ("  Removed 4.", 0)
+    assert {one.to_pk for one in star.connections} == {str(r.pk) for r in repos[1::2]}
+    deletions = [query for query in queries if query["sql"].startswith("DELETE")]
+    assert len(deletions) == 3
 
 
 def test_hidden_objects_are_not_gone(star, pair):

@@ -689,9 +689,9 @@ class TestDoctor:
         lose(movie)
         found = gm2m_doctor.spans
 
-        def spans(rows):
+        def spans(rows, size):
             movie.save_base(raw=True)
-            yield from found(rows)
+            yield from found(rows, size)
 
         monkeypatch.setattr(gm2m_doctor, "spans", spans)
         assert "  Removed 0 of 1." in self.run(fix=True, status=1)

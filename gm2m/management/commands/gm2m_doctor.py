@@ -28,6 +28,7 @@ from ...integrity import (
     LinkedModel,
     has_columns,
     linked_models,
+    spans,
     table_of,
     tables_among,
 )
@@ -139,7 +140,7 @@ class Command(BaseCommand):
         rows = linked.rows(using)
         label = rows.model._meta.label
         what = f"{finding.field}: {finding.subject}"
-        for span in spans(rows):
+        for span in spans(rows, BATCH_SIZE):
             self.progress.show(what, finding.removed, finding.links)
             batch = linked.dangling_span(using, **span)
             try:
@@ -172,22 +173,6 @@ def chosen(labels: Iterable[str], connection: Any) -> list[GM2MField]:
 def is_within(name: str, label: str) -> bool:
     """Return whether the field `name` is `label`, or of that model or app."""
     return f"{name}.".startswith(f"{label.lower()}.")
-
-
-def spans(rows: Any) -> Iterator[dict[str, Any]]:
-    """
-    Yield conditions that part `rows` by their keys. The database looks at the targets
-    of one part at a time: to find the next dangling links, it might look at all.
-    """
-    after: dict[str, Any] = {}
-    while True:
-        keys = rows.filter(**after).order_by("pk").values_list("pk", flat=True)
-        last = list(keys[BATCH_SIZE - 1 : BATCH_SIZE])
-        if not last:
-            yield after
-            return
-        yield {**after, "pk__lte": last[0]}
-        after = {"pk__gt": last[0]}
 
 
 Findings = Iterator[tuple[Finding, LinkedModel | None]]

@@ -9,10 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
+from ....integrity import spans
 from ...defined import RelationshipDoesNotExist, get_relationship
 from ...integrity import Dangling, dangling, sound_relationships
 
-#: As many connections are deleted in one transaction.
+#: As many connections are looked at in one transaction, and deleted if need be.
 BATCH_SIZE = 500
 
 
@@ -78,16 +79,10 @@ class Command(BaseCommand):
 
     def remove(self, found: Dangling, using: str) -> int:
         """Remove the connections batch by batch; return how many went."""
-        removed = 0
-        while True:
+        removed, rows = 0, found.rows(using)
+        for span in spans(rows.model._base_manager.using(using), BATCH_SIZE):
             with transaction.atomic(using):
-                # The condition once more: an object may have come back.
-                rows = found.rows(using).order_by("pk")
-                pks = list(rows.values_list("pk", flat=True)[:BATCH_SIZE])
-                if not pks:
-                    break
-                label = found.relationship.connection_model._meta.label
-                _total, by_model = found.rows(using).filter(pk__in=pks).delete()
-                removed += by_model.get(label, 0)
+                _total, by_model = rows.filter(**span).delete()
+            removed += by_model.get(rows.model._meta.label, 0)
         self.stdout.write(f"  Removed {removed}.")
         return removed
