@@ -101,7 +101,7 @@ class RelatedList(TargetList):
                 continue
             prefetch_related_objects(objs, self.lookup(to_attr))
             for obj in objs:
-                self.extend(fetched(obj, attribute, to_attr))
+                self.extend(fetched(obj, to_attr))
         possible = {model for found in own["lists"] for model in found._models}
         if len(missing) == len(by_model) > 0 and not any(
             hasattr(model, attribute) for model in possible
@@ -141,15 +141,9 @@ class PrefetchedTargets(TargetList):
         )
 
 
-def fetched(obj: Any, attribute: str, to_attr: str) -> Iterable[Any]:
-    """Return what a prefetch has found for `obj`."""
-    if to_attr == attribute:
-        cache = getattr(obj, "_prefetched_objects_cache", {})
-        value = (
-            cache[attribute] if attribute in cache else getattr(obj, attribute, None)
-        )
-    else:
-        value = getattr(obj, to_attr)
+def fetched(obj: Any, to_attr: str) -> Iterable[Any]:
+    """Return what a prefetch to `to_attr` has found for `obj`."""
+    value = getattr(obj, to_attr, None)
     if isinstance(value, Manager):
         value = value.all()
     if value is None:

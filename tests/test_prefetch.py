@@ -23,6 +23,7 @@ from .app.models import (
     Concert,
     Critic,
     Documentary,
+    Friend,
     Movie,
     Opera,
     Person,
@@ -800,6 +801,35 @@ def test_there_and_back_and_there_again(library, django_assert_num_queries):
         for target in users["Jack"].preferred_videos.all():
             for user in target.user_set.all():
                 assert list(user.preferred_videos.all()) == wanted(library, user.name)
+
+
+def test_on_from_the_targets_of_targets(db, django_assert_num_queries):
+    ada, bob, cleo = (Friend.objects.create(name=name) for name in ("a", "b", "c"))
+    ada.friends.add(bob)
+    bob.friends.add(cleo, ada)
+    with django_assert_num_queries(1 + 2 + 2 + 1):
+        (found,) = Friend.objects.filter(pk=ada.pk).prefetch_related(
+            "friends__friends__befriended_by"
+        )
+    with django_assert_num_queries(0):
+        for friend in found.friends.all():
+            assert list(friend.friends.all()) == [cleo, ada]
+            assert [list(f.befriended_by.all()) for f in friend.friends.all()] == [
+                [bob],
+                [bob],
+            ]
+
+
+def test_on_from_targets_of_several_models(library, django_assert_num_queries):
+    users = prefetched("preferred_videos__user_set__preferred_videos__user_set")
+    with django_assert_num_queries(0):
+        for target in users["Jack"].preferred_videos.all():
+            for user in target.user_set.all():
+                for other in user.preferred_videos.all():
+                    names = {found.name for found in other.user_set.all()}
+                    assert names == {
+                        name for name in LINKS if other in wanted(library, name)
+                    }
 
 
 def test_from_the_other_end_of_a_foreign_key(library, django_assert_num_queries):
