@@ -184,8 +184,11 @@ def run_python(block, names):
 def look(value, shown):
     from django.db.models import QuerySet
 
+    if isinstance(value, QuerySet):
+        # Databases have orders of their own where nobody asks for one.
+        value = list(value if value.ordered else value.order_by("pk"))
     if value is not None:
-        shown.append(list(value) if isinstance(value, QuerySet) else value)
+        shown.append(value)
 
 
 def run_hidden(block, names):
