@@ -16,6 +16,7 @@ import doctest
 import re
 import shlex
 from contextlib import redirect_stdout
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from textwrap import dedent
@@ -144,9 +145,7 @@ def models(path):
 
 def run(path):
     """Run a page."""
-    from library import models
-
-    names, made = vars(models), set()
+    names, made = vars(import_module("library.models")), set()
     for block in program(path):
         make_tables(made)
         RUN_BLOCK.get(block.language, show)(block, names)
@@ -174,9 +173,8 @@ def make_tables(made):
 def run_python(block, names):
     """Run code as if it were typed: what expressions are worth is looked at."""
     names["shown"] = []
-    # The place in the page is that of the traceback.
-    tree = ast.parse("\n" * (block.line - 1) + block.code, str(block.path))
-    code = compile(ast.Interactive(tree.body), str(block.path), "single", 0, True)
+    typed = ast.Interactive(ast.parse(in_place(block)).body)
+    code = compile(typed, block.path, "single", dont_inherit=True)
     with mock.patch("sys.displayhook", lambda value: look(value, names["shown"])):
         exec(code, names)
 
@@ -193,8 +191,12 @@ def look(value, shown):
 
 def run_hidden(block, names):
     """Run code that sees what the block above it shows."""
-    code = "\n" * (block.line - 1) + block.code
-    exec(compile(code, str(block.path), "exec", 0, True), names)
+    exec(compile(in_place(block), block.path, "exec", dont_inherit=True), names)
+
+
+def in_place(block):
+    """Return code at its place in the page, so that tracebacks show it there."""
+    return "\n" * (block.line - 1) + block.code
 
 
 def run_session(block, names):

@@ -17,6 +17,7 @@ from tests.pages import (
     DOCS,
     ECOSYSTEM,
     FENCE,
+    HIDDEN,
     PAGES,
     ROOT,
     RUN,
@@ -49,6 +50,8 @@ def test_every_fence_is_a_block():
     text = "\n".join(path.read_text() for path in PAGES)
     fences = len(re.findall(r"^ *(?:```|~~~)", text, re.MULTILINE))
     assert fences == 2 * (len(BLOCKS) + text.count("```{toctree}")) > 200
+    # Of comments there are no others than those that are run.
+    assert text.count("<!--") == len(HIDDEN.findall(text)) > 100
 
 
 @pytest.mark.slow
@@ -96,6 +99,15 @@ def test_commands_take_what_they_are_given(block):
                 parser(command).parse_args(arguments)
             case _:
                 pytest.fail(f"{line} is no command that is known here.")
+
+
+def test_commands_in_prose_take_what_they_are_given():
+    text = "\n".join(path.read_text() for path in PAGES)
+    commands = re.findall(r"[`']manage\.py ([^`']+)[`']", text)
+    assert len(commands) > 5
+    for command in commands:
+        name, *arguments = shlex.split(command)
+        parser(name).parse_args(arguments)
 
 
 def packages_to_install():
