@@ -3,93 +3,150 @@
 import ast
 import inspect
 import re
-from doctest import DocTestParser
-from pathlib import Path
-from textwrap import dedent
+import shlex
+from importlib.metadata import metadata
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
+from django.core.management import BaseCommand, ManagementUtility
 
 from gm2m import GM2MField, connections, deletion
 from gm2m.connections.templatetags.connections import METHODS
-
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
-PAGES = [
-    ROOT / "README.md",
-    *(path for path in sorted(DOCS.rglob("*.md")) if "_build" not in path.parts),
-]
-REFERENCE = (DOCS / "reference.md").read_text()
-FENCE = re.compile(
-    r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^(?P=indent)```$",
-    re.MULTILINE | re.DOTALL,
+from tests.pages import (
+    DOCS,
+    ECOSYSTEM,
+    FENCE,
+    HIDDEN,
+    PAGES,
+    ROOT,
+    RUN,
+    RUN_BLOCK,
+    TUTORIAL,
+    blocks,
+    program,
+    write,
 )
 
-
-class Block(NamedTuple):
-    """One fenced block of a page, and the line on which its code begins."""
-
-    page: str
-    line: int
-    language: str
-    code: str
-
-    def __str__(self):
-        return f"{self.page}:{self.line}"
-
-
-def blocks(path):
-    text = path.read_text()
-    return [
-        Block(
-            str(path.relative_to(ROOT)),
-            text.count("\n", 0, found.start("code")) + 1,
-            found["language"],
-            dedent(found["code"]),
-        )
-        for found in FENCE.finditer(text)
-    ]
-
-
+REFERENCE = (DOCS / "reference.md").read_text()
 BLOCKS = [block for path in PAGES for block in blocks(path)]
+#: Diagrams, messages and synopses of commands: nothing that could be run.
+PROSE = {"shell", "text"}
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def of_language(language):
+    found = [block for block in BLOCKS if block.language == language]
+    return pytest.mark.parametrize("block", found, ids=str)
 
 
 # Code.
 
 
 def test_every_fence_is_a_block():
-    fences = sum(
-        len(re.findall(r"^ *```\w", path.read_text(), re.MULTILINE)) for path in PAGES
+    text = "\n".join(path.read_text() for path in PAGES)
+    fences = len(re.findall(r"^ *(?:```|~~~)", text, re.MULTILINE))
+    assert fences == 2 * (len(BLOCKS) + text.count("```{toctree}")) > 200
+    # Of comments there are no others than those that are run.
+    assert text.count("<!--") == len(HIDDEN.findall(text)) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in PAGES
+        if path not in {TUTORIAL, *ECOSYSTEM}
+        and {block.language for block in blocks(path)} - PROSE
+    ],
+    ids=relative,
+)
+def test_page_runs_from_top_to_bottom(path, project, forkserver):
+    write(project, path)
+    forkserver.run(RUN.format(path=str(path)), project.path)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if path != TUTORIAL], ids=relative
+)
+def test_what_is_not_run_is_looked_at(path):
+    """A fixture, a template or the like is `shown` to a comment below it."""
+    for block, comment in pairwise([*program(path), None]):
+        if block.language not in {*RUN_BLOCK, *PROSE}:
+            assert comment is not None, block
+            assert comment.language == "run", block
+            assert re.search(r"\bshown\b", comment.code), block
+
+
+@of_language("console")
+def test_commands_take_what_they_are_given(block):
+    for line in block.code.replace(" && ", "\n").splitlines():
+        match shlex.split(line.removeprefix("python -m ")):
+            case ["pip", "install", *packages]:
+                assert {*packages} <= packages_to_install()
+            case ["nox", "-s", session, *_]:
+                noxfile = (ROOT / "noxfile.py").read_text()
+                assert f"\ndef {session}(session" in noxfile
+            case (
+                ["django-admin", command, *arguments]
+                | ["python", "manage.py", command, *arguments]
+                | ["python", "example_project/manage.py", command, *arguments]
+            ):
+                parser(command).parse_args(arguments)
+            case _:
+                pytest.fail(f"{line} is no command that is known here.")
+
+
+def test_commands_in_prose_take_what_they_are_given():
+    text = "\n".join(path.read_text() for path in PAGES)
+    commands = re.findall(r"[`']manage\.py ([^`']+)[`']", text)
+    assert len(commands) > 5
+    for command in commands:
+        name, *arguments = shlex.split(command)
+        parser(name).parse_args(arguments)
+
+
+def packages_to_install():
+    extras = metadata("django-gm2m").get_all("Provides-Extra")
+    own = [f"django-gm2m[{extra}]" for extra in extras]
+    return {"--upgrade", "django", "nox", "django-gm2m", *own}
+
+
+def parser(command):
+    """Return the parser of a management command's arguments."""
+    return ManagementUtility().fetch_command(command).create_parser("manage.py", "")
+
+
+@of_language("shell")
+def test_synopses_name_all_options(block):
+    _python, _manage, command, *rest = block.code.split()
+    own, common = (
+        {option for option in parser._option_string_actions if option[:2] == "--"}
+        for parser in (parser(command), BaseCommand().create_parser("", ""))
     )
-    assert fences == len(BLOCKS) > 50
+    assert {*re.findall(r"--[\w-]+", " ".join(rest))} == own - common
 
 
-@pytest.mark.parametrize(
-    "block", [block for block in BLOCKS if block.language == "python"], ids=str
-)
-def test_python_compiles(block):
-    compile(block.code, str(block), "exec")
-
-
-@pytest.mark.parametrize(
-    "block", [block for block in BLOCKS if block.language == "pycon"], ids=str
-)
-def test_sessions_compile(block):
-    examples = DocTestParser().get_examples(block.code, name=str(block))
-    assert examples
-    for example in examples:
-        compile(example.source, str(block), "single")
-
-
+MANAGE = """
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", *{arguments!r}])
+"""
 SESSION = """
+import django
+django.setup()
 import doctest
+from library.models import *
 result = doctest.testfile({path!r}, module_relative=False, globs=dict(globals()))
 print(result.failed, "of", result.attempted)
 """
 
 
 @pytest.mark.slow
-def test_tutorial_runs_from_top_to_bottom(project):
+def test_tutorial_runs_from_top_to_bottom(project, forkserver):
     """
     Blocks that begin with the name of a file are written there, sessions follow the
     shell, and commands are carried out.
@@ -101,12 +158,12 @@ def test_tutorial_runs_from_top_to_bottom(project):
             return 0
         path = project.path / "session.txt"
         path.write_text("\n".join(session))
-        said = project.run(SESSION.format(path=str(path)))
+        said = forkserver.run(SESSION.format(path=str(path)), project.path)
         assert re.fullmatch(r"0 of [1-9]\d*\n", said), said
         session.clear()
         return 1
 
-    for block in blocks(DOCS / "tutorial.md"):
+    for block in blocks(TUTORIAL):
         if block.language == "pycon":
             session.append(block.code)
             continue
@@ -121,7 +178,8 @@ def test_tutorial_runs_from_top_to_bottom(project):
         else:
             for command in block.code.splitlines():
                 if found := re.match(r"python manage\.py (\w*migrat.*)", command):
-                    project.manage(*found[1].split())
+                    code = MANAGE.format(arguments=found[1].split())
+                    forkserver.run(code, project.path)
     sessions += finish()
     assert sessions == 3
     assert project.migrations()[0] == "0001_initial"
@@ -230,7 +288,7 @@ def test_every_policy_is_in_the_reference():
     assert [name for name in deletion.__all__ if f"`{name}`" not in REFERENCE] == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PAGES, ids=relative)
 def test_links_between_pages_lead_somewhere(path):
     text = FENCE.sub("", path.read_text())
     for link in re.findall(r"\]\(([^)\s]+)\)", text):

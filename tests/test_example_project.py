@@ -1,6 +1,5 @@
 """The example project: its demo, its migrations and its admin."""
 
-import ast
 import os
 import re
 import subprocess
@@ -8,8 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from .test_docs import DOCS, blocks
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "example_project"
@@ -106,32 +103,3 @@ for obj in (Viewer.objects.get(name="Ada"), Movie.objects.get(title="Stalker")):
 
 def test_admin_shows_and_changes_both_ends(example, output):
     assert example.run(ADMIN) == "change 200\ndelete 200\n" * 2
-
-
-GUIDE = """
-from django.contrib.contenttypes.prefetch import GenericPrefetch
-from django.db.models import *
-from library.models import *
-
-ada, bruno = (Viewer.objects.get(name=name) for name in ("Ada", "Bruno"))
-tosca = Opera.objects.get(title="Tosca")
-curtiz, _ = Person.objects.get_or_create(name="Michael Curtiz")
-casablanca, _ = Movie.objects.get_or_create(
-    title="Casablanca", year=1942, director=curtiz
-)
-ada.preferred_videos.add(casablanca)
-"""
-
-
-@pytest.mark.parametrize("page", ["lookups", "prefetching"])
-def test_guides_are_about_this_library(example, output, page):
-    """Each expression of their code can be evaluated, and querysets fetched."""
-    lines = []
-    for block in blocks(DOCS / f"howto/{page}.md"):
-        if block.language != "python":
-            continue
-        for statement in ast.parse(block.code).body:
-            code = ast.unparse(statement)
-            lines.append(f"repr({code})" if isinstance(statement, ast.Expr) else code)
-    assert len(lines) > 10
-    assert example.run("\n".join([GUIDE, *lines])) == ""
