@@ -30,16 +30,9 @@ MATRIX = [
     ("3.12", "6.1", "postgres"),
     ("3.13", "6.1", "mariadb"),
 ]
-# Where slow tests are left out: this Django and this database have them elsewhere.
-QUICK = {("5.2", "postgres"), ("6.0", "sqlite"), ("6.0", "mariadb")}
-# Where coverage is measured, which takes half as long again: each database, the oldest
-# and the newest Django.
-MEASURED = {
-    ("5.2", "sqlite"),
-    ("6.1", "sqlite"),
-    ("6.1", "postgres"),
-    ("6.1", "mariadb"),
-}
+# Where slow tests run too, and coverage is measured, which takes half as long again:
+# each Django and each database once. `nox -s matrix -- tests` runs all everywhere.
+FULL = {("5.2", "mariadb"), ("6.0", "postgres"), ("6.1", "sqlite")}
 
 
 def group(*names: str) -> list[str]:
@@ -88,20 +81,18 @@ def matrix(session: nox.Session, django: str, database: str) -> None:
         "COVERAGE_FILE": str(Path(f".coverage.{cell}").resolve()),
     }
     pytest: tuple[str, ...] = ("python", "-m", "pytest")
-    measured = (django, database) in MEASURED
-    if measured:
+    is_full = (django, database) in FULL
+    if is_full:
         pytest = ("coverage", "run", "-m", "pytest")
         session.run("coverage", "erase", env=env)
-    args = session.posargs or (
-        ("-m", "not slow") if (django, database) in QUICK else ()
-    )
+    args = session.posargs or (() if is_full else ("-m", "not slow"))
     try:
         session.run(*pytest, "-n", "2", *args, env=env)
     except nox.command.CommandFailed:
         # What failed fails alone as well, or depends on other tests: that is told
         # above, and to be mended, but not the library's fault.
         session.run(*pytest, "--last-failed", *args, env=env)
-    if measured:
+    if is_full:
         session.run("coverage", "combine", "--quiet", env=env)
 
 
@@ -141,7 +132,7 @@ def ecosystem(session: nox.Session, django: str) -> None:
     requirements = group("tests", "postgres", "mariadb", "ecosystem")
     session.install("--upgrade", "-e", ".[drf]", f"Django~={django}.0", *requirements)
     settings = ("--ds", "tests.ecosystem.settings", "-p", "no:cacheprovider")
-    run = ("coverage", "run", "-m", "pytest", *settings)
+    run = ("coverage", "run", "-m", "pytest", "-n", "2", *settings)
     name = os.environ.get("GM2M_TEST_DB_NAME", "gm2m")
     env = {
         "GM2M_TEST_DB": "sqlite",
@@ -161,7 +152,7 @@ def ecosystem(session: nox.Session, django: str) -> None:
         rest = [
             str(path) for path in sorted(Path("tests/ecosystem").glob("test_rest*"))
         ]
-        session.run("pytest", *settings, *rest, env=env)
+        session.run("pytest", "-n", "2", *settings, *rest, env=env)
 
 
 @nox.session
@@ -212,7 +203,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON, default=False)
 def benchmark(session: nox.Session) -> None:
-    """Measure: -- [sqlite|postgres|mariadb] [operations|growth|memory|graph]."""
+    """Measure: -- [sqlite|postgres|mariadb] [operations|growth|memory|quiet|graph]."""
     drivers = {"postgres", "mariadb"}.intersection(session.posargs)
     session.install("-e", ".", *group("benchmarks", *drivers))
     # Not beside this library, whose name it has.
