@@ -14,11 +14,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import router, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Exists, F, Model, OuterRef, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.db.models.lookups import Exact
 
-from .comparisons import NativeKey
-from .keys import Key
+from .targets import is_among
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -68,12 +67,7 @@ class LinkedModel(NamedTuple):
     def dangling_among(self, links: QuerySet[Any], using: str) -> QuerySet[Any]:
         """Return those of the `links` to objects of the model whose target is gone."""
         model: Any = self.model
-        key, column = Key(model._meta.pk), self.field.links.key_field
-        pk: Any = OuterRef(column.name)
-        if self.field.links.key.is_text:
-            pk = NativeKey(pk, key)
-        targets = model._base_manager.using(using).filter(pk=pk)
-        return links.filter(~Exists(targets))
+        return links.filter(~is_among(self.field, model._base_manager.using(using)))
 
     def count_dangling(self, using: str) -> int:
         """

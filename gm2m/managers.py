@@ -18,7 +18,7 @@ from .lookups import KeyAmong
 from .query import GM2MQuerySet
 from .references import CachedTargets, Reference
 from .target_lists import PrefetchedTargets
-from .targets import fetch_like, instances_of
+from .targets import fetch_like, instances_of, is_shown
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -219,6 +219,17 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
             with suppress(ValueError):
                 pk = key.native(str(text), connection) if key else text
             yield Other(model, pk, row)
+
+    def _rows(self, using: str) -> QuerySet[Any]:
+        # Targets that their manager does not show keep their links, as in Django.
+        rows, hints = super()._rows(using), {"instance": self.instance}
+        for model in self.field.relations:
+            own = self.own_values(using)
+            condition = is_shown(self.field, model, own, using, hints)
+            if condition is not None:
+                name = self.field.lookup_of(model)
+                rows = rows.filter(Q(**{f"{name}__isnull": True}) | Q(condition))
+        return rows
 
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
         by_type: dict[Any, list[Any]] = {}

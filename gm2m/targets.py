@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import django
 from django.db import connections, router
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.db.models.fields.files import FieldFile
+from django.db.models.manager import BaseManager
 
+from .comparisons import NativeKey
 from .keys import Key
 
 if TYPE_CHECKING:
@@ -51,6 +53,38 @@ def instances_of(
         ordering = through._meta.ordering or ("pk",)
         queryset = queryset.order_by(*(below(rows, item) for item in ordering))
     return queryset  # type: ignore[no-any-return]
+
+
+def is_shown(
+    field: GM2MField,
+    model: Any,
+    condition: dict[str, Any],
+    using: str,
+    hints: dict[str, Any],
+) -> Any:
+    """
+    Return the condition that the default manager of `model` shows the target of a row
+    that links one, for rows in `using` that fulfil `condition`; ``None`` if it hides
+    nothing.
+    """
+    manager: Any = model._default_manager.db_manager(hints=hints)
+    if type(manager).get_queryset is BaseManager.get_queryset:
+        return None
+    queryset = manager.get_queryset()
+    if not queryset._has_filters():
+        return None
+    if router.db_for_write(model, **hints) == using:
+        return is_among(field, queryset.using(using))
+    targets = list(instances_by_key(field, queryset, condition, using))
+    return Q(**{f"{field.lookup_of(model)}__in": targets})
+
+
+def is_among(field: GM2MField, queryset: QuerySet[Any]) -> Exists:
+    """Return the condition that `queryset` has the target of a row of its model."""
+    pk: Any = OuterRef(field.links.key_field.name)
+    if field.links.key.is_text:
+        pk = NativeKey(pk, Key(queryset.model._meta.pk))
+    return Exists(queryset.filter(pk=pk))
 
 
 def instances_by_key(

@@ -11,7 +11,7 @@ from django.db.models import Count, F, FilteredRelation, Prefetch, Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gm2m.connections import get_relationship
+from gm2m.connections import Connection, get_relationship
 from tests.app.models import Opera, Poster
 from tests.lithub.models import (
     Account,
@@ -190,6 +190,51 @@ def test_managers_are_those_of_the_model(star, define):
     assert list(ada.stars.all()) == [one]
     assert list(ada.stars) == [one]
     assert set(ada.stars(manager="everything").all()) == {one, two}
+
+
+@pytest.mark.parametrize(
+    ("write", "left"),
+    [
+        (lambda stars, hidden, given: stars.set([], **given), 0),
+        (lambda stars, hidden, given: stars.set([], clear=True, **given), 0),
+        (lambda stars, hidden, given: stars.clear(), 0),
+        (lambda stars, hidden, given: stars.remove(hidden), 1),
+        (lambda stars, hidden, given: stars.set([hidden], **given), 0),
+        (lambda stars, hidden, given: stars.add(hidden, **given), 1),
+    ],
+    ids=["set", "set, clear", "clear", "remove", "set it", "add"],
+)
+@pytest.mark.parametrize("model", [Connection, Rating, Slot])
+def test_connections_with_hidden_objects_are_kept(define, write, left, model):
+    star = define("star", Account, Repo, connection_model=model)
+    star.attach("stars")
+    given = {}
+    if model is Slot:
+        times = dict.fromkeys(["start_time", "end_time"], timezone.now())
+        given = {"through_defaults": times}
+    (ada,), (shown, hidden) = accounts("ada"), repos("one", "two")
+    ada.stars.add(shown, hidden, **given)
+    kept = star.get_connection(ada, hidden).pk
+    Repo.everything.filter(pk=hidden.pk).update(gone=True)
+    write(ada.stars, hidden, given)
+    assert star.connections.get(to_pk=hidden.pk).pk == kept
+    assert list(ada.stars.all()) == [shown][:left]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_symmetric_connections_with_hidden_objects_are_kept(define, first):
+    define("twin", Repo, Repo, symmetric=True).attach("twins")
+    one, two, three = repos("one", "two", "three")
+    two.twins.add(one, three)
+    hidden, shown = (one, three) if first else (three, one)
+    Repo.everything.filter(pk=hidden.pk).update(gone=True)
+    assert list(two.twins.all()) == [shown]
+    two.twins.remove(hidden)
+    two.twins.clear()
+    assert list(two.twins.all()) == []
+    assert list(two.twins(manager="everything").all()) == [hidden]
+    two.twins(manager="everything").clear()
+    assert not get_relationship("twin").connections.exists()
 
 
 def test_reading_is_one_query(star, django_assert_num_queries):

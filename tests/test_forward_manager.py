@@ -532,6 +532,60 @@ def test_set_removes_rows_whose_target_is_gone(user, movie):
     assert user.preferred_videos.count() == 0
 
 
+# Targets that their default manager hides.
+
+
+@pytest.fixture
+def garden(user):
+    """Plants that the user prefers: one that is shown, and one that is hidden."""
+    plants = [Plant.objects.create(), Plant.everything.create(dead=True)]
+    user.preferred_videos.add(*plants)
+    return plants
+
+
+@pytest.mark.parametrize(
+    ("write", "left"),
+    [
+        (lambda videos, hidden: videos.set([]), 0),
+        (lambda videos, hidden: videos.set([], clear=True), 0),
+        (lambda videos, hidden: videos.set([hidden]), 0),
+        (lambda videos, hidden: videos.set([hidden], clear=True), 0),
+        (lambda videos, hidden: videos.set(videos.all()), 1),
+        (lambda videos, hidden: videos.clear(), 0),
+        (lambda videos, hidden: videos.remove(hidden), 1),
+        (lambda videos, hidden: videos.add(hidden), 1),
+    ],
+    ids=["set", "clear", "it", "clear, it", "all", "clear()", "remove", "add"],
+)
+def test_links_to_hidden_targets_are_kept(user, garden, write, left):
+    shown, hidden = garden
+    (kept,) = Through.objects.filter(plant=hidden).values_list("pk")
+    write(user.preferred_videos, hidden)
+    assert Through.objects.filter(plant=hidden).values_list("pk").get() == kept
+    assert list(user.preferred_videos.all()) == [shown][:left]
+
+
+def test_links_to_hidden_targets_cost_no_query(user, garden, django_assert_num_queries):
+    movie = Movie.objects.create(title="Movie")
+    user.preferred_videos.add(movie)
+    with django_assert_num_queries(1):
+        user.preferred_videos.remove(garden[0])
+    with django_assert_num_queries(1):
+        user.preferred_videos.clear()
+    assert user.preferred_videos.count() == 1
+
+
+def test_what_is_shown_may_depend_on_links(user, garden, monkeypatch):
+    def liked(manager):
+        return models.Manager.get_queryset(manager).filter(user__name="Jill")
+
+    shown, hidden = garden
+    monkeypatch.setattr(type(Plant.objects), "get_queryset", liked)
+    User.objects.create(name="Jill").preferred_videos.add(shown)
+    user.preferred_videos.clear()
+    assert list(user.preferred_videos.values_list("plant", flat=True)) == [hidden.pk]
+
+
 # clear()
 
 

@@ -44,6 +44,7 @@ from .app.models import (
     Gallery,
     Movie,
     Opera,
+    Plant,
     Playlist,
     PlaylistItem,
     ProxyLover,
@@ -1020,6 +1021,23 @@ class TestTargetsElsewhere:
         with only_on("other"):
             jack.preferred_videos.remove(opera)
         assert links("other") == []
+
+    def test_links_of_hidden_targets_are_kept(self, jack, settings):
+        class PlantsElsewhere(OperasElsewhere):
+            def db_for_read(self, model, **hints):
+                if model is Plant:
+                    return "default"
+                return super().db_for_read(model, **hints)
+
+            db_for_write = db_for_read
+
+        settings.DATABASE_ROUTERS = [PlantsElsewhere()]
+        shown = Plant.objects.create()
+        hidden = Plant.objects.create(dead=True)
+        jack.preferred_videos.set([shown, hidden])
+        jack.preferred_videos.remove(hidden)
+        jack.preferred_videos.clear()
+        assert links("other") == [(JACK, "plant", str(hidden.pk))]
 
     def test_created_targets(self, jack):
         made = jack.preferred_videos.create(Opera, title="new")

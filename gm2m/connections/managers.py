@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import router, transaction
-from django.db.models import F, Model, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, QuerySet
 from django.db.models.utils import resolve_callables
 
 from ..related_managers import RelatedManager, within_limits
@@ -123,6 +123,23 @@ class ConnectedManager(RelatedManager):
 
     # Writing.
 
+    def _shown(self, rows: Any) -> Any:
+        """
+        Return those of the connections `rows` that lead to objects which the manager
+        shows: others are kept, as in Django.
+        """
+        objs: Any = self._objects()
+        if not objs._has_filters():
+            return rows
+        other = self.relationship.other_key(self.instance, self.side)
+        rows = rows.annotate(**{OTHER_KEY: other})
+        if router.db_for_write(objs.model, instance=self.instance) == rows.db:
+            objs = objs.using(rows.db).filter(pk=OuterRef(OTHER_KEY))
+            return rows.filter(Exists(objs))
+        keys = list(rows.values_list(OTHER_KEY, flat=True))
+        shown = objs.filter(pk__in=keys).values_list("pk", flat=True)
+        return rows.filter(**{f"{OTHER_KEY}__in": list(shown)})
+
     def add(self, *objs: Any, through_defaults: dict[str, Any] | None = None) -> None:
         """
         Connect `objs`; what is connected already is left alone. `through_defaults` are
@@ -135,14 +152,15 @@ class ConnectedManager(RelatedManager):
     def remove(self, *objs: Any) -> None:
         """Remove the connections with `objs`."""
         self.drop_cache()
-        self.relationship.remove_others(self.instance, self.side, objs)
+        self.relationship.remove_others(self.instance, self.side, objs, self._shown)
 
     def clear(self) -> None:
         """Remove all connections. One query if nobody listens to their removal."""
         self.drop_cache()
         relationship = self.relationship
         rows = relationship.connections_of(self.instance, self.side, {})
-        relationship.delete(rows.using(relationship.write_db(self.instance)))
+        rows = self._shown(rows.using(relationship.write_db(self.instance)))
+        relationship.delete(rows)
 
     def set(
         self,
@@ -164,7 +182,9 @@ class ConnectedManager(RelatedManager):
         with transaction.atomic(using=using):
             if clear:
                 self.clear()
-            relationship.set_others(self.instance, self.side, objs, defaults)
+            relationship.set_others(
+                self.instance, self.side, objs, defaults, self._shown
+            )
 
     def create(
         self, *, through_defaults: dict[str, Any] | None = None, **attrs: Any

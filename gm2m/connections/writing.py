@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -251,8 +251,12 @@ class Writing:
         side: str,
         others: Iterable[Any],
         characteristics: dict[str, Any],
+        shown: Callable[[Any], Any] = lambda rows: rows,
     ) -> None:
-        """Make `others` what is connected with `obj`, which is at the end `side`."""
+        """
+        Make `others` what is connected with `obj`, which is at the end `side`. Of what
+        is connected, only connections that are `shown` are removed.
+        """
         if isinstance(others, Model) or not isinstance(others, Iterable):
             raise TypeError(
                 f"The relationship {self.name!r} sets an iterable of objects, not "
@@ -261,7 +265,7 @@ class Writing:
         self.check_characteristics(characteristics)
         wanted = dict.fromkeys(self.pairs_of(obj, side, others))
         using = self.write_db(obj)
-        rows = self.connections_of(obj, side, {}).using(using)
+        rows = shown(self.connections_of(obj, side, {}).using(using))
 
         def write() -> None:
             present: dict[Pair, list[Any]] = {}
@@ -271,8 +275,7 @@ class Writing:
             for some in batches((pk for pks in gone for pk in pks), BATCH_SIZE):
                 self.delete(rows.filter(pk__in=some))
             new = [pair for pair in wanted if pair not in present]
-            if new:
-                self.insert(new, characteristics, using)
+            self.insert_missing(new, characteristics, using)
 
         write_at_once(using, write)
 
@@ -286,18 +289,32 @@ class Writing:
         """Connect `others`, as far as they are not connected, with `obj`."""
         self.check_characteristics(characteristics)
         pairs = list(dict.fromkeys(self.pairs_of(obj, side, others)))
-        using = self.write_db(obj)
+        self.insert_missing(pairs, characteristics, self.write_db(obj))
+
+    def insert_missing(
+        self, pairs: Sequence[Pair], characteristics: dict[str, Any], using: str
+    ) -> None:
+        """Insert connections for those `pairs` that have none."""
         if not self.is_unique and pairs:
             present = self.present(pairs, using)
             pairs = [pair for pair in pairs if pair not in present]
         if pairs:
             self.insert(pairs, characteristics, using)
 
-    def remove_others(self, obj: Any, side: str, others: Iterable[Any]) -> None:
-        """Remove the connections between `obj`, at the end `side`, and `others`."""
+    def remove_others(
+        self,
+        obj: Any,
+        side: str,
+        others: Iterable[Any],
+        shown: Callable[[Any], Any],
+    ) -> None:
+        """
+        Remove the connections between `obj`, at the end `side`, and `others`, as far as
+        they are `shown`.
+        """
         other = OTHER[side]
         values = [self.ends[other].value_of(one) for one in others]
-        rows = self.connections_of(obj, side, {}).using(self.write_db(obj))
+        rows = shown(self.connections_of(obj, side, {}).using(self.write_db(obj)))
         mine = self.ends[side].value_of(obj)
         with transaction.atomic(using=rows.db):
             for some in batches(values, BATCH_SIZE):
