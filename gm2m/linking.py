@@ -49,6 +49,16 @@ class Other(NamedTuple):
 Keys = dict[type[Model] | None, set[Any]]
 
 
+def left_in(by_model: Keys, others: Sequence[Other]) -> Sequence[Other]:
+    """
+    Return those of `others` whose keys are in what signals tell: as in Django, a
+    receiver may have taken some out before anything was written.
+    """
+    if not by_model:
+        return others
+    return [other for other in others if other.pk in by_model[other.model]]
+
+
 class LinkManager(RelatedManager):
     """
     Writes the links of one object.
@@ -257,6 +267,7 @@ class LinkManager(RelatedManager):
         # As Django does, signals tell the models of what is linked already, too.
         by_model = self._keys_by_model(others, given)
         self._send("pre_add", by_model, using, raw)
+        others = left_in(by_model, others)
         self._insert_rows(others, defaults, using, ignore_conflicts)
         self._send("post_add", by_model, using, raw)
 
@@ -307,7 +318,7 @@ class LinkManager(RelatedManager):
     def _delete(self, others: Sequence[Other], using: str, raw: bool = False) -> None:
         by_model = self._keys_by_model(others, others)
         self._send("pre_remove", by_model, using, raw)
-        for condition in self.conditions(others):
+        for condition in self.conditions(left_in(by_model, others)):
             self._rows(using).filter(condition).delete()
         self._send("post_remove", by_model, using, raw)
 

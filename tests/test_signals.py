@@ -111,6 +111,43 @@ def test_add(user, movies, opera, receiver):
     )
 
 
+@pytest.fixture
+def veto():
+    """Take these keys, by action and model, out of what is about to be written."""
+    taken = {}
+
+    def receiver(action, model, pk_set, **kwargs):
+        if pk_set is not None:
+            pk_set -= taken.get((action, model), set())
+
+    m2m_changed.connect(receiver)
+    yield taken
+    m2m_changed.disconnect(receiver)
+
+
+def test_receivers_may_keep_out_what_is_added(user, movies, opera, veto):
+    first, second = movies
+    veto["pre_add", Movie] = {first.pk}
+    veto["pre_add", User] = {user.pk}
+    user.preferred_videos.add(first, opera)
+    first.user_set.add(user)
+    assert list(user.preferred_videos.all()) == [opera]
+    user.preferred_videos.set([first, second])
+    assert list(user.preferred_videos.all()) == [second]
+
+
+def test_receivers_may_keep_what_is_removed(user, movies, opera, veto):
+    first, second = movies
+    user.preferred_videos.add(first, second, opera)
+    veto["pre_remove", Movie] = {first.pk}
+    veto["pre_remove", User] = {user.pk}
+    user.preferred_videos.remove(first, second)
+    first.user_set.remove(user)
+    assert list(user.preferred_videos.all()) == [first, opera]
+    user.preferred_videos.set([])
+    assert list(user.preferred_videos.all()) == [first]
+
+
 def test_the_other_arguments(user, movies, receiver):
     user.preferred_videos.add(*movies)
     user.preferred_videos.remove(*movies)
