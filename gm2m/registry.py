@@ -21,7 +21,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 
 from .descriptors import ReverseDescriptor
-from .relations import Relation, TargetDescriptor, TargetKey
+from .relations import LINK_LOOKUPS, Relation, TargetDescriptor, TargetKey
 
 if TYPE_CHECKING:
     from django.apps.registry import Apps
@@ -287,8 +287,8 @@ def lookup_name_of(
 ) -> str:
     """
     Return the name of `model` in lookups through `field`: its model name, if only
-    one installed model has it, else with the app's label before it. The `newcomer`
-    is about to be installed.
+    one installed model has it and no lookup of the field, else with the app's label
+    before it. The `newcomer` is about to be installed.
     """
     opts: Any = model._meta
     short, long = opts.model_name, f"{opts.app_label}_{opts.model_name}"
@@ -302,7 +302,7 @@ def lookup_name_of(
         for other in others
     )
     through = field.remote_field.through
-    for name in [long] if ambiguous else [short, long]:
+    for name in [long] if ambiguous or short in LINK_LOOKUPS else [short, long]:
         present = inspect.getattr_static(through, name, field)
         if present is field or isinstance(present, TargetDescriptor):
             return name

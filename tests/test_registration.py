@@ -712,6 +712,22 @@ def test_order_of_adding_does_not_decide_on_names(registry, db):
     assert lookups(source) == {"app_thing", "auth_thing"}
 
 
+@pytest.mark.parametrize("name", ["Exact", "In", "IsNull"])
+def test_lookups_of_the_field_are_not_the_names_of_models(registry, db, name):
+    model, thing = declare("app", name), declare("app")
+    source, other = declare_source(model, thing), thing(pk=1)
+    field = source.things.field
+    assert field.lookup_of(model) == f"app_{name.lower()}"
+    sources = source._default_manager
+    for value in (other, model(pk=1)):
+        found = sources.filter(things=value)
+        assert str(found.query) == str(sources.filter(things__exact=value).query)
+        assert str(found.query) == str(sources.filter(things__in=[value]).query)
+    linked = str(sources.filter(things__isnull=False).query)
+    assert "IS NOT NULL" in linked or "INNER JOIN" in linked
+    assert "gm2m_ct" not in linked
+
+
 def test_models_that_are_not_installed_do_not_make_a_name_ambiguous(
     registry, db, settings
 ):
