@@ -84,10 +84,16 @@ class Key:
 
 
 def pk_as(obj: Model, model: type[Model]) -> Any:
-    """Return the primary key of `obj` as an object of `model`, a parent or its own."""
+    """
+    Return the primary key of `obj` as an object of `model`: its own, a parent or, in a
+    lookup, a child of it.
+    """
     if obj._meta.concrete_model is model._meta.concrete_model:
         return obj.pk
-    return getattr(obj, model._meta.pk.attname)
+    field: Any = model._meta.pk
+    while not isinstance(obj, field.model) and field.remote_field:
+        field = field.target_field
+    return getattr(obj, field.attname)
 
 
 class Target(NamedTuple):

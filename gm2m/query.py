@@ -9,6 +9,7 @@ order of the links, in one query for the rows and one per content type
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
@@ -247,6 +248,14 @@ class GM2MQuerySet(FetchingQuerySet[Target_co]):
         return bool(self.instances_of(target.model).filter(pk=obj.pk).exists())
 
     # How targets are fetched.
+
+    def iterator(self, chunk_size: int | None = None) -> Iterator[Target_co]:
+        if chunk_size is None and self._target_lookups:
+            raise ValueError(
+                "chunk_size must be provided when using QuerySet.iterator() after "
+                "prefetch_related()."
+            )
+        return super().iterator(chunk_size)
 
     def prefetch_related(self, *lookups: Any) -> GM2MQuerySet:
         """

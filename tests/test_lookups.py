@@ -1490,6 +1490,10 @@ def test_children_and_parents_are_different_targets(db):
     assert list(Movie.objects.filter(club__name="video")) == []
     assert list(Video.objects.filter(club=by_video)) == [video]
     assert list(Video.objects.filter(club=by_movie)) == []
+    # A parent is accepted for its child, as Django does.
+    assert names(Club.objects.filter(library__movie=video)) == ["movie"]
+    assert names(Club.objects.filter(library__movie__in=[video])) == ["movie"]
+    assert names(Club.objects.exclude(library__movie=video)) == ["video"]
     # Down from a parent, as with any relation of a child.
     assert list(Video.objects.filter(movie__club=by_movie)) == [video]
     assert list(Video.objects.filter(movie__user__name="x")) == []

@@ -1380,6 +1380,13 @@ def test_prefetching_goes_with_streaming(mixed, size, django_assert_num_queries)
         assert [obj.director.name for obj in found[:3]] == ["Bea", "Bea", "Ann"]
 
 
+def test_prefetching_goes_with_streaming_of_a_given_size_alone(mixed):
+    queryset = mixed.prefetch_related("director")
+    with pytest.raises(ValueError, match="chunk_size must be provided"):
+        queryset.iterator()
+    assert len(list(queryset.prefetch_related(None).iterator())) == mixed.count()
+
+
 def test_prefetching_goes_with_single_targets(mixed, django_assert_num_queries):
     queryset = mixed.prefetch_related("director")
     for movie in (queryset.first(), queryset[0], queryset.get(movie__title="Alien")):
