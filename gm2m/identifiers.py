@@ -30,8 +30,8 @@ def split_identifier(value: Any) -> tuple[str, str]:
     object of it, is for the caller to say.
     """
     if isinstance(value, str):
-        label, _colon, key = value.partition(":")
-        if key and len([part for part in label.split(".") if part]) == 2:
+        label, colon, key = value.partition(":")
+        if colon and len([part for part in label.split(".") if part]) == 2:
             return label, key
     raise ValueError(
         f"{value!r} does not identify an object: it should be "

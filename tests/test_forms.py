@@ -340,6 +340,14 @@ BAD = [
 ]
 
 
+def test_object_with_an_empty_key(db):
+    concert, user = Concert.objects.create(code=""), User.objects.create(name="Jack")
+    user.preferred_videos.add(concert)
+    form = modelform_factory(User, fields=["preferred_videos"])(instance=user)
+    assert '<option value="app.concert:" selected>' in str(form)
+    assert form.fields["preferred_videos"].clean(["app.concert:"]) == [concert]
+
+
 @pytest.mark.parametrize("value", BAD, ids=range(len(BAD)))
 def test_value_that_can_be_no_object(value):
     field = field_of(User, "preferred_videos").formfield()

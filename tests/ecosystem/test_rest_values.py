@@ -229,6 +229,14 @@ def test_errors_name_the_remedy(user):
     ]
 
 
+def test_an_empty_key_is_read_and_written(user):
+    user.preferred_videos.set([Concert.objects.create(code="", title="Untitled")])
+    data = UserSerializer(user).data
+    assert data["preferred_videos"] == ["app.concert:"]
+    serializer = UserSerializer(user, data=data)
+    assert serializer.is_valid(), serializer.errors
+
+
 def test_an_object_that_was_deleted_a_moment_ago(user):
     star = Star.objects.get()
     value = identifier(star)
