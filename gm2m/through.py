@@ -82,6 +82,7 @@ def create_through_model(field: GM2MField, source: type[Model]) -> type[Model]:
             "__qualname__": f"{source.__qualname__}.{field.name}.through",
             SOURCE: ForeignKey(
                 source,
+                verbose_name=opts.verbose_name,
                 # Hidden, and not the same for both: RenameModel would try to alter
                 # a reverse side that shows.
                 related_name=f"{name}_{SOURCE}+",

@@ -148,6 +148,7 @@ def test_form_of_an_inline():
     body = source(models.BaseModelFormSet.validate_unique)
     assert "form._get_validation_exclusions()" in body
     assert "form.cleaned_data[field]" in body
+    assert "get_unique_error_message(unique_check)" in body
 
 
 def test_permissions_of_an_inline_of_an_automatic_through():

@@ -10,7 +10,8 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from django.utils.text import capfirst
+from django.utils.text import capfirst, get_text_list
+from django.utils.translation import gettext as _
 
 from ..fields import GM2MField
 from ..through import ThroughFields
@@ -65,6 +66,40 @@ class LinkForm(ModelForm):  # type: ignore[type-arg]
             return excluded
         return excluded - {self.links.content_type.name, self.links.key_field.name}
 
+    def _update_errors(self, errors: ValidationError) -> None:
+        for found in errors.error_dict.values():
+            for error in found:
+                params: Any = error.params or {}
+                if "unique_check" in params:
+                    names = labels(self, params["unique_check"])
+                    params["field_labels"] = get_text_list(names, _("and"))
+        super()._update_errors(errors)  # type: ignore[misc]
+
+
+class LinkFormSet:
+    """Goes before the formset of an inline: it tells doubles by what the user sees."""
+
+    fk: Any
+    forms: list[LinkForm]
+
+    def get_unique_error_message(self, unique_check: Iterable[str]) -> str:
+        names = [name for name in unique_check if name != self.fk.name]
+        message: str = super().get_unique_error_message(labels(self.forms[0], names))  # type: ignore[misc]
+        return message
+
+
+def labels(form: LinkForm, names: Iterable[str]) -> list[str]:
+    """Return the labels of these fields of a link: of type and key, the target's."""
+    links, opts = form.links, form.instance._meta
+    own = {links.content_type.name, links.key_field.name}
+    found = (
+        form.fields[TARGET].label
+        if name in own
+        else capfirst(opts.get_field(name).verbose_name)
+        for name in names
+    )
+    return list(dict.fromkeys(map(str, found)))
+
 
 class GM2MThroughInlineMixin(GM2MAdminMixin):
     """
@@ -89,6 +124,7 @@ class GM2MThroughInlineMixin(GM2MAdminMixin):
     parent_model: Any
     fields: Any
     form: Any
+    formset: Any
 
     #: Models or querysets on offer; by default the declared models.
     gm2m_models: Iterable[Any] | None = None
@@ -110,8 +146,11 @@ class GM2MThroughInlineMixin(GM2MAdminMixin):
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         attributes = {"gm2m": self.gm2m, TARGET: self.target_field(request)}
-        form = type("LinkForm", (LinkForm, self.form), attributes)
-        return super().get_formset(request, obj, **{"form": form, **kwargs})
+        classes = {
+            "form": type("LinkForm", (LinkForm, self.form), attributes),
+            "formset": type("LinkFormSet", (LinkFormSet, self.formset), {}),
+        }
+        return super().get_formset(request, obj, **{**classes, **kwargs})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = super().get_fields(request, obj)  # type: ignore[misc]
