@@ -58,7 +58,7 @@ class LinkForm(ModelForm):  # type: ignore[type-arg]
                 exclude = self._get_validation_exclusions()
                 self.instance.validate_constraints(exclude=exclude)
             except ValidationError as error:
-                self._update_errors(error)  # type: ignore[attr-defined]
+                self._update_errors(error)
 
     def _get_validation_exclusions(self) -> set[str]:
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
