@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import django
 from django.core.exceptions import FieldDoesNotExist
-from django.db import connections, router, transaction
+from django.db import connections, router
 from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.signals import m2m_changed
@@ -180,22 +180,13 @@ class LinkManager(RelatedManager):
     def make(
         self,
         method: str,
-        linked: QuerySet[Any],
+        related: QuerySet[Any],
         through_defaults: dict[str, Any] | None,
         attrs: dict[str, Any],
     ) -> Any:
-        """
-        Call the `method` of `linked`, all that the object is linked to, which makes an
-        object unless there is one to get; and link what was made.
-        """
         self.check_own(self.write_db)
         self.check_defaults(through_defaults)
-        with transaction.atomic(using=linked.db):
-            made = getattr(linked, method)(**attrs)
-            obj, created = (made, True) if method == "create" else made
-            if created:
-                self.add(obj, through_defaults=through_defaults)
-        return made
+        return super().make(method, related, through_defaults, attrs)
 
     add.alters_data = True  # type: ignore[attr-defined]
     remove.alters_data = True  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
 from django.db.models import Model, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
@@ -37,6 +38,7 @@ class RelatedManager(AltersData):
     instance: Model
     prefetch_cache_name: str
     _db: str | None
+    add: Any
     all: Any
 
     def __class_getitem__(cls, *args: Any) -> Any:
@@ -67,6 +69,24 @@ class RelatedManager(AltersData):
     acreate = async_twin("create")
     aget_or_create = async_twin("get_or_create")
     aupdate_or_create = async_twin("update_or_create")
+
+    def make(
+        self,
+        method: str,
+        related: QuerySet[Any],
+        through_defaults: dict[str, Any] | None,
+        attrs: dict[str, Any],
+    ) -> Any:
+        """
+        Call the `method` of `related`, all that is related to the object, which makes
+        one more unless there is one to get; and relate what was made.
+        """
+        with transaction.atomic(using=related.db):
+            made = getattr(related, method)(**attrs)
+            obj, created = (made, True) if method == "create" else made
+            if created:
+                self.add(obj, through_defaults=through_defaults)
+        return made
 
     # Prefetching.
 

@@ -220,12 +220,7 @@ class ConnectedManager(RelatedManager):
         objs = self.db_manager(using)._objects()  # type: ignore[attr-defined]
         if method != "create":
             objs = self._apply_rel_filters(objs)
-        with transaction.atomic(using=using):
-            made = getattr(objs, method)(**attrs)
-            obj, created = (made, True) if method == "create" else made
-            if created:
-                self.add(obj, through_defaults=through_defaults)
-        return made
+        return self.make(method, objs, through_defaults, attrs)
 
     add.alters_data = True  # type: ignore[attr-defined]
     remove.alters_data = True  # type: ignore[attr-defined]
