@@ -272,7 +272,9 @@ def test_links_are_cleared_while_others_are_added(pair, user, things):
         )
         left = linked(user)
         assert left <= links_to(*things)
-        assert left >= links_to(*things[30:]) or not left
+        if connection.vendor != "mysql":
+            # There, clearing meets one by one the rows that are just being added.
+            assert left >= links_to(*things[30:]) or not left
         user.preferred_videos.clear()
 
 
