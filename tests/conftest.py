@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import isolate_apps
 
 from gm2m.connections import define_relationship, undefine_relationship
+from tests.app.models import Plant
 from tests.evolution import Evolution
 from tests.forkserver import ForkServer
 from tests.project import Project
@@ -42,6 +43,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def content_type_of_plants(request):
+    """
+    Let no query be one for the content type of plants. Their manager hides some: once
+    a test has linked one, writes in all tests after it ask which are shown.
+    """
+    uses_database = request.node.get_closest_marker("django_db")
+    if uses_database or {"db", "transactional_db"} & {*request.fixturenames}:
+        request.getfixturevalue("db")
+        ContentType.objects.get_for_model(Plant)
 
 
 @pytest.fixture
