@@ -287,6 +287,18 @@ def test_a_model_that_turns_out_to_be_wrong(loading):
         wrong.create_connection(Account.objects.create(), 1)
 
 
+def test_accessors_of_a_relationship_that_turns_out_to_be_wrong(loading, monkeypatch):
+    monkeypatch.setattr(apps, "models_ready", False)
+    wrong = loading("wrong", "lithub.Account", "app.Measure")
+    monkeypatch.setattr(apps, "models_ready", False)
+    wrong.attach("measures", "accounts")
+    monkeypatch.undo()
+    assert [message.id for message in messages()] == ["gm2m.E502"]
+    assert not hasattr(Account, "measures")
+    with pytest.raises(Exception, match="primary key is a FloatField"):
+        wrong.attach("measures", "accounts")
+
+
 def test_keys_that_may_be_too_long(define):
     define("wide", Page, Style)
     assert messages() == [

@@ -11,7 +11,7 @@ from django.db.models import Count, F, FilteredRelation, Prefetch, Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gm2m.connections import Connection, get_relationship
+from gm2m.connections import Connection, connection_created, get_relationship
 from tests.app.models import Opera, Poster
 from tests.lithub.models import (
     Account,
@@ -235,6 +235,22 @@ def test_symmetric_connections_with_hidden_objects_are_kept(define, first):
     assert list(two.twins(manager="everything").all()) == [hidden]
     two.twins(manager="everything").clear()
     assert not get_relationship("twin").connections.exists()
+
+
+def test_connecting_again_while_somebody_listens(star):
+    def receiver(**kwargs):
+        pass
+
+    (ada,), (one,) = accounts("ada"), repos("one")
+    connection_created.connect(receiver)
+    try:
+        for _ in range(2):
+            ada.stars.add(one)
+            ada.stars.set([one])
+            get_relationship("star").create_connections([(ada, one)])
+    finally:
+        connection_created.disconnect(receiver)
+    assert list(ada.stars.all()) == [one]
 
 
 def test_reading_is_one_query(star, django_assert_num_queries):

@@ -12,6 +12,7 @@ import inspect
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps as installed
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import ManyToManyField, Model
 from django.db.models.constants import LOOKUP_SEP
@@ -179,6 +180,8 @@ def attach(
     names = check_names(relationship, from_name, to_name)
 
     def publish(*models: Any) -> None:
+        if relationship.error is not None and not installed.models_ready:
+            return  # The checks say what is wrong.
         with lock:
             if relationship.attachments:
                 raise ValueError(

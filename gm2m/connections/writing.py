@@ -218,14 +218,16 @@ class Writing:
         write_at_once(using, write)
 
     def present(self, pairs: Sequence[Pair], using: str) -> dict[Pair, Any]:
-        """Return the connections of `pairs` that are there. One query."""
+        """Return the connections of `pairs` that are there. One query, if any are."""
+        if not pairs:
+            return {}
         wanted = set(pairs)
         rows = self.connection_model._base_manager.using(using).filter(
             Q(KeyAmong(F("from_pk"), list({pair[0] for pair in pairs}))),
             Q(KeyAmong(F("to_pk"), list({pair[1] for pair in pairs}))),
             relationship_name=self.name,
         )
-        found = {(row.from_pk, row.to_pk): row for row in rows if pairs}
+        found = {(row.from_pk, row.to_pk): row for row in rows}
         return {pair: row for pair, row in found.items() if pair in wanted}
 
     def announce(self, made: Iterable[AbstractConnection]) -> None:
