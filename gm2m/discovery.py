@@ -20,7 +20,8 @@ from django.db import DatabaseError
 from .fields import GM2MField
 from .integrity import linked_models, tables_among
 
-lock = threading.Lock()
+#: By the alias: threads wait for the one that looks first. Looking may connect again.
+locks: dict[str, threading.RLock] = {}
 #: The aliases that have been looked at.
 done: set[str] = set()
 
@@ -33,10 +34,13 @@ def discover(connection: Any, **kwargs: Any) -> None:
     """
     if not getattr(settings, "GM2M_DISCOVER_RELATIONS", True):
         return
-    with lock:
-        if connection.alias in done:
-            return
-        done.add(connection.alias)
+    with locks.setdefault(connection.alias, threading.RLock()):
+        if connection.alias not in done:
+            done.add(connection.alias)
+            look(connection)
+
+
+def look(connection: Any) -> None:
     try:
         fields = tables_among(all_fields(), connection)
         found = linked_models(fields, connection)

@@ -1,5 +1,6 @@
 """Corners of the library that no other behaviour leads to."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -222,6 +223,36 @@ def test_discovery_passes_over_tables_of_another_version(autocommit, monkeypatch
     discovery.discover(other)
     discovery.discover(other)
     assert other.rolled_back == (0 if autocommit else 1)
+    discovery.done.discard("elsewhere")
+
+
+def test_threads_wait_for_the_one_that_discovers(monkeypatch):
+    class Connection:
+        alias = "elsewhere"
+
+    begun, end, later = threading.Event(), threading.Event(), threading.Event()
+
+    def linked_models(fields, connection):
+        begun.set()
+        assert end.wait(10)
+        return []
+
+    def connect_later():
+        discovery.discover(Connection())
+        later.set()
+
+    monkeypatch.setattr(discovery, "tables_among", lambda fields, connection: fields)
+    monkeypatch.setattr(discovery, "linked_models", linked_models)
+    first = threading.Thread(target=discovery.discover, args=[Connection()])
+    second = threading.Thread(target=connect_later)
+    first.start()
+    assert begun.wait(10)
+    second.start()
+    assert not later.wait(0.1)
+    end.set()
+    assert later.wait(10)
+    first.join()
+    second.join()
     discovery.done.discard("elsewhere")
 
 
