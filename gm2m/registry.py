@@ -304,7 +304,11 @@ def lookup_name_of(
     through = field.remote_field.through
     for name in [long] if ambiguous or short in LINK_LOOKUPS else [short, long]:
         present = inspect.getattr_static(through, name, field)
-        if present is field or isinstance(present, TargetDescriptor):
+        if present is field or (
+            isinstance(present, TargetDescriptor)
+            and present.target_key.gm2m is field
+            and present.target_key.target is model
+        ):
             return name
     return f"{long}_target"
 

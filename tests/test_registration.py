@@ -1,11 +1,13 @@
 """How a model comes to know a field: declared, added, or found in links."""
 
+import re
 import sys
 import threading
 import warnings
 
 import pytest
 from django.apps import apps as installed
+from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import connection, models
@@ -726,6 +728,40 @@ def test_lookups_of_the_field_are_not_the_names_of_models(registry, db, name):
     linked = str(sources.filter(things__isnull=False).query)
     assert "IS NOT NULL" in linked or "INNER JOIN" in linked
     assert "gm2m_ct" not in linked
+
+
+def test_fields_that_share_a_through_have_names_of_their_own(registry, db):
+    thing = declare("app")
+
+    class Person(models.Model):
+        lefts = GM2MField(thing, through="Pair", through_fields=["person", "left"])
+        rights = GM2MField(
+            thing,
+            through="Pair",
+            through_fields=["person", "right"],
+            related_name="right_of",
+        )
+
+    class Pair(models.Model):
+        person = models.ForeignKey(Person, models.CASCADE)
+        left_type = models.ForeignKey(ContentType, models.CASCADE, related_name="+")
+        left_id = models.CharField(max_length=36)
+        left = GenericForeignKey("left_type", "left_id")
+        right_type = models.ForeignKey(ContentType, models.CASCADE, related_name="+")
+        right_id = models.CharField(max_length=36)
+        right = GenericForeignKey("right_type", "right_id")
+
+    named = {}
+    for field in (Person.lefts.field, Person.rights.field):
+        named[field.lookup_of(thing)] = field
+        condition = {f"{field.name}__{field.lookup_of(thing)}__title": "x"}
+        sql = str(Person._default_manager.filter(**condition).query)
+        assert field.links.key_field.column in sql
+        assert len({"left_id", "right_id"} & {*re.findall(r"\w+", sql)}) == 1
+    assert set(named) == {"thing", "app_thing"}
+    # By these names the collector finds the rows of a deleted thing.
+    for name, field in named.items():
+        assert Pair._meta.get_field(name).gm2m is field
 
 
 def test_models_that_are_not_installed_do_not_make_a_name_ambiguous(
