@@ -15,7 +15,7 @@ from django.db.models import AutoField, F, ForeignKey, Func, Q, TextField
 from .comparisons import KeyText, NativeKey
 from .conversions import Conversion, link_fields
 from .indexes import check_duplicates, names_of, numbered
-from .keys import Key, model_of_content_type
+from .keys import Key
 from .kinds import UUIDKind, dashed
 
 if TYPE_CHECKING:
@@ -107,11 +107,10 @@ class FromGenericThrough(Conversion):
             return []
         types = ContentType.objects.using(self.using)
         used = self.rows(self.through).values(self.fields[1].attname)
-        apps = self.through._meta.apps
+        state = self.through._meta.apps.all_models
         models = {
             # A model of the state, or of an app that is not in it yet.
-            found.pk: model_of_content_type(found.pk, self.using, apps)
-            or found.model_class()
+            found.pk: state[found.app_label].get(found.model) or found.model_class()
             for found in types.filter(pk__in=used)
         }
         return [

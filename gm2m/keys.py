@@ -93,7 +93,8 @@ def pk_as(obj: Model, model: type[Model]) -> Any:
     field: Any = model._meta.pk
     while not isinstance(obj, field.model) and field.remote_field:
         field = field.target_field
-    return getattr(obj, field.attname)
+    # A parent does not have the key of a child that has one of its own.
+    return getattr(obj, field.attname, obj.pk)
 
 
 class Target(NamedTuple):

@@ -165,7 +165,8 @@ class LinkManager(RelatedManager):
                 self._clear(db, raw)
                 self._insert(others, through_defaults, db, raw)
                 return
-            present = dict.fromkeys(self._rows(db).values_list(*self.other_names))
+            shown = self._shown_rows(db)
+            present = dict.fromkeys(shown.values_list(*self.other_names))
             wanted = {other.values: other for other in others}
             gone = [row for row in present if row not in wanted]
             new = [other for other in others if other.values not in present]
@@ -230,6 +231,13 @@ class LinkManager(RelatedManager):
         """Return the rows of the object's links."""
         rows = self.through._default_manager.using(using)
         return rows.filter(**self.own_values(using)).order_by()
+
+    def _shown_rows(self, using: str) -> QuerySet[Any]:
+        """
+        Return the rows that may be removed: as in Django, what the manager at the other
+        end hides keeps its links.
+        """
+        raise NotImplementedError
 
     def _insert(
         self,
@@ -302,20 +310,22 @@ class LinkManager(RelatedManager):
             conditions = Q()
             for condition in self.conditions(batch):
                 conditions |= condition
-            rows = LinkManager._rows(self, using).filter(conditions)
+            rows = self._rows(using).filter(conditions)
             present.update(rows.values_list(*self.other_names))
         return present
 
     def _delete(self, others: Sequence[Other], using: str, raw: bool = False) -> None:
         by_model = self._keys_by_model(others, others)
         self._send("pre_remove", by_model, using, raw)
-        for condition in self.conditions(left_in(by_model, others)):
-            self._rows(using).filter(condition).delete()
+        conditions = list(self.conditions(left_in(by_model, others)))
+        rows = self._shown_rows(using) if conditions else None
+        for condition in conditions:
+            rows.filter(condition).delete()  # type: ignore[union-attr]
         self._send("post_remove", by_model, using, raw)
 
     def _clear(self, using: str, raw: bool = False) -> None:
         self._send_one("pre_clear", self.clear_model, None, using, raw)
-        self._rows(using).delete()
+        self._shown_rows(using).delete()
         self._send_one("post_clear", self.clear_model, None, using, raw)
 
     def _keys_by_model(self, others: Sequence[Other], given: Sequence[Other]) -> Keys:

@@ -8,7 +8,7 @@ The conditions on through rows that compare targets.
 ``OfModel``
     rows of some models: ``user.preferred_videos.filter(Model=Movie)``;
 ``KeyAmong``
-    the targets that rows lead to.
+    rows of some keys: those of targets, or those in a column of the rows.
 
 Their SQL is in ``comparisons``.
 """
@@ -78,6 +78,8 @@ class KeyAmong(Lookup):
         super().__init__(lhs, keys)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
+        if not self.rhs:
+            raise EmptyResultSet
         lhs, params = self.process_lhs(compiler, connection)
         key = Key(self.lhs.output_field)
         values = self.rhs

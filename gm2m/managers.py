@@ -18,7 +18,7 @@ from .lookups import KeyAmong
 from .query import GM2MQuerySet
 from .references import CachedTargets, Reference
 from .target_lists import PrefetchedTargets
-from .targets import fetch_like, instances_of, is_shown
+from .targets import fetch_like, instances_of, shown_condition
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -214,21 +214,23 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
             if type_id not in models:
                 model = model_of_content_type(type_id, using, apps)
                 models[type_id] = model, model and Key(model._meta.pk)
+                # One that cannot be linked any more has no manager to ask.
+                with suppress(TypeError):
+                    self.field.check_target_model(model)
+                    self.field.relate(model)
             (model, key), pk = models[type_id], text
             # What is no key of the model is told as it stands in the row.
             with suppress(ValueError):
                 pk = key.native(str(text), connection) if key else text
             yield Other(model, pk, row)
 
-    def _rows(self, using: str) -> QuerySet[Any]:
-        # Targets that their manager does not show keep their links, as in Django.
-        rows, hints = super()._rows(using), {"instance": self.instance}
+    def _shown_rows(self, using: str) -> QuerySet[Any]:
+        rows, own = self._rows(using), self.own_values(using)
+        hints = {**self._hints, "instance": self.instance}
         for model in self.field.relations:
-            own = self.own_values(using)
-            condition = is_shown(self.field, model, own, using, hints)
-            if condition is not None:
-                name = self.field.lookup_of(model)
-                rows = rows.filter(Q(**{f"{name}__isnull": True}) | Q(condition))
+            shown = shown_condition(self.field, model, own, using, self._db, hints)
+            if shown is not None:
+                rows = rows.filter(shown)
         return rows
 
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import router
 from django.db.models import Model
 
 from .batches import BATCH_SIZE
@@ -81,7 +82,9 @@ def restricted(links: GM2MQuerySet, queryset: Any) -> GM2MQuerySet:
     if field.is_historical:
         return links.filter(Model=queryset.model)
     name = field.lookup_of(queryset.model)
-    if queryset._has_filters():
+    using = queryset._db or router.db_for_read(queryset.model, **links._hints)
+    # Else they are restricted by what is found: no subquery reaches another database.
+    if queryset._has_filters() and using == links.db:
         return links.filter(**{f"{name}__in": queryset})
     return links.filter(**{f"{name}__isnull": False})
 

@@ -142,7 +142,9 @@ class ReverseManager(LinkManager):
         attrs: dict[str, Any],
     ) -> Any:
         using = self._db or router.db_for_write(self.model, instance=self.instance)
-        sources = self.db_manager(using).get_queryset()  # type: ignore[attr-defined]
+        # Not get_queryset(), which may be what was prefetched.
+        manager = self.db_manager(using)  # type: ignore[attr-defined]
+        sources = manager._apply_rel_filters(manager._sources())
         return self.make(method, sources, through_defaults, attrs)
 
     create.alters_data = True  # type: ignore[attr-defined]
@@ -197,9 +199,8 @@ class ReverseManager(LinkManager):
         for batch in batches(other.values[0] for other in others):
             yield Q(KeyAmong(F(name), batch))
 
-    def _rows(self, using: str) -> QuerySet[Any]:
-        # Sources that the manager does not show keep their links, as in Django.
-        rows, sources = super()._rows(using), self._sources()
+    def _shown_rows(self, using: str) -> QuerySet[Any]:
+        rows, sources = self._rows(using), self._sources()
         if sources._has_filters():  # type: ignore[attr-defined]
             name = self.field.links.source.name
             rows = rows.filter(**{f"{name}__in": sources.using(using)})

@@ -16,8 +16,10 @@ from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.db.models.fields.files import FieldFile
 from django.db.models.manager import BaseManager
 
+from .batches import batches
 from .comparisons import NativeKey
 from .keys import Key
+from .lookups import KeyAmong
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -55,28 +57,45 @@ def instances_of(
     return queryset  # type: ignore[no-any-return]
 
 
-def is_shown(
+def shown_condition(
     field: GM2MField,
     model: Any,
     condition: dict[str, Any],
-    using: str,
+    links_using: str,
+    using: str | None,
     hints: dict[str, Any],
 ) -> Any:
     """
-    Return the condition that the default manager of `model` shows the target of a row
-    that links one, for rows in `using` that fulfil `condition`; ``None`` if it hides
-    nothing.
+    Return the condition on rows in `links_using` that the default manager of `model`
+    does not hide their target, for rows that fulfil `condition`; ``None`` if it hides
+    nothing. Two or three queries if the targets are in another database, else none.
     """
-    manager: Any = model._default_manager.db_manager(hints=hints)
+    manager = model._default_manager
     if type(manager).get_queryset is BaseManager.get_queryset:
         return None
-    queryset = manager.get_queryset()
-    if not queryset._has_filters():
+    shown = manager.db_manager(using, hints=hints).get_queryset()
+    if not shown._has_filters():
         return None
-    if router.db_for_write(model, **hints) == using:
-        return is_among(field, queryset.using(using))
-    targets = list(instances_by_key(field, queryset, condition, using))
-    return Q(**{f"{field.lookup_of(model)}__in": targets})
+    using = using or router.db_for_write(model, **hints)
+    shown = shown.using(using)
+    every: QuerySet[Any] = QuerySet(model, using=using)
+    if using == links_using:
+        # What is gone is not hidden.
+        kept = Q(is_among(field, shown)) | ~Q(is_among(field, every))
+    else:
+        linked = linked_keys(field, model, condition, links_using, using)
+        hidden = keys_among(every, linked) - keys_among(shown, linked)
+        kept = Q(**{f"{field.lookup_of(model)}__in": [*{*linked} - hidden]})
+    return Q(**{f"{field.lookup_of(model)}__isnull": True}) | kept
+
+
+def keys_among(queryset: QuerySet[Any], keys: Sequence[Any]) -> set[Any]:
+    """Return those of the primary `keys` that objects in `queryset` have."""
+    return {
+        pk
+        for batch in batches(keys)
+        for pk in queryset.filter(KeyAmong(F("pk"), batch)).values_list("pk", flat=True)
+    }
 
 
 def is_among(field: GM2MField, queryset: QuerySet[Any]) -> Exists:
@@ -94,15 +113,29 @@ def instances_by_key(
     Do without a join: historical models have no relation, and the targets may be in
     another database than the links, which are in `using`.
     """
-    links, key = field.links, Key(queryset.model._meta.pk)
-    found = field.content_type_of(queryset.model, using)
-    rows = field.remote_field.through._base_manager.using(using).filter(
+    model = queryset.model
+    keys = linked_keys(field, model, condition, using, queryset.db)
+    return queryset.filter(pk__in=keys)
+
+
+def linked_keys(
+    field: GM2MField,
+    model: type[Model],
+    condition: dict[str, Any],
+    links_using: str,
+    using: str,
+) -> list[Any]:
+    """
+    Return the primary keys, as the database `using` has them, that rows with targets of
+    `model` link. What is no key of the model links nothing. One query.
+    """
+    links, key = field.links, Key(model._meta.pk)
+    found = field.content_type_of(model, links_using)
+    rows = field.remote_field.through._base_manager.using(links_using).filter(
         **condition, **{links.content_type.attname: found.pk}
     )
-    values = map(str, rows.values_list(links.key_field.attname, flat=True))
-    # What is no key of the model links nothing.
-    natives = [native for native, _ in key.natives(values, connections[queryset.db])]
-    return queryset.filter(pk__in=natives)
+    texts = map(str, rows.values_list(links.key_field.attname, flat=True))
+    return [native for native, _text in key.natives(texts, connections[using])]
 
 
 def below(prefix: str, ordering: Any) -> Any:

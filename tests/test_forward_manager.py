@@ -565,6 +565,35 @@ def test_links_to_hidden_targets_are_kept(user, garden, write, left):
     assert list(user.preferred_videos.all()) == [shown][:left]
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda videos: videos.clear(),
+        lambda videos: videos.set([]),
+        lambda videos: videos.set([], clear=True),
+    ],
+    ids=["clear", "set", "set, clear"],
+)
+def test_what_is_gone_is_not_hidden(user, garden, write):
+    shown, hidden = garden
+    Plant.objects.filter(pk=shown.pk)._raw_delete("default")
+    write(user.preferred_videos)
+    assert list(Through.objects.values_list("gm2m_pk", flat=True)) == [str(hidden.pk)]
+
+
+def test_links_to_hidden_targets_that_another_process_has_made(db):
+    """A process may not have met the model before."""
+    vault, hidden = Hidden.objects.create(), Plant.everything.create(dead=True)
+    through = Hidden.things.through
+    through.objects.create(
+        gm2m_src=vault,
+        gm2m_ct=ContentType.objects.get_for_model(Plant),
+        gm2m_pk=str(hidden.pk),
+    )
+    vault.things.set([])
+    assert through.objects.count() == 1
+
+
 def test_links_to_hidden_targets_cost_no_query(user, garden, django_assert_num_queries):
     movie = Movie.objects.create(title="Movie")
     user.preferred_videos.add(movie)

@@ -594,6 +594,22 @@ class TestWriting:
         assert links(elsewhere) == []
         assert {call["using"] for call in heard} <= {alias}
 
+    @pytest.mark.parametrize("write", ["clear", "set", "remove"])
+    def test_hidden_targets_are_those_of_the_database_of_choice(self, place, write):
+        elsewhere = "default" if place.alias == "other" else "other"
+        jack = User.objects.using(elsewhere).get(pk=JACK)
+        same = [
+            Plant.everything.using(elsewhere).create(pk=1, dead=True),
+            Plant.everything.using(elsewhere).create(pk=2),
+        ]
+        shown = Plant.everything.using(place.alias).create(pk=1)
+        hidden = Plant.everything.using(place.alias).create(pk=2, dead=True)
+        videos = place.jack.preferred_videos.db_manager(place.alias)
+        videos.add(shown, hidden)
+        values = {"clear": (), "set": ([],), "remove": same}[write]
+        getattr(jack.preferred_videos.db_manager(place.alias), write)(*values)
+        assert links(place.alias) == [(JACK, "plant", "2")]
+
     def test_links_from_their_target(self, place, heard):
         jack, opera = place.jack, place.opera
         jill = place.of(User).get(pk=JILL)
@@ -933,6 +949,21 @@ class TestReplica:
             jack.preferred_videos.set(targets("default")[:2])
         assert list(kept.order_by("pk")) == before[:2]
 
+    def test_what_is_made_after_prefetching_is_undone_in_the_original(self):
+        (opera,) = Opera.objects.prefetch_related("user_set")
+
+        def refuse(action, **kwargs):
+            raise RuntimeError(action)
+
+        m2m_changed.connect(refuse, sender=Link)
+        try:
+            with pytest.raises(RuntimeError, match="pre_add"):
+                opera.user_set.create(name="new")
+        finally:
+            m2m_changed.disconnect(refuse, sender=Link)
+        for alias in ALIASES:
+            assert not User.objects.using(alias).filter(name="new").exists()
+
     def test_objects_are_looked_for_and_made_in_the_original(self):
         jack, opera = User.objects.get(pk=JACK), Opera.objects.get()
         with only_on("default"):
@@ -998,6 +1029,12 @@ class TestTargetsElsewhere:
         assert len(queries) == 1
         assert titles(jack.preferred_videos.all()) == self.mixture
 
+    def test_prefetched_targets_of_a_queryset(self, jack):
+        jack.preferred_videos.create(Opera, title="Tosca")
+        found = Prefetch("preferred_videos", Opera.objects.filter(title="Tosca"))
+        jack = User.objects.prefetch_related(found).get(pk=JACK)
+        assert titles(jack.preferred_videos.all()) == ["Tosca"]
+
     def test_sources(self, jack):
         opera = Opera.objects.get()
         with only_on("other"):
@@ -1034,7 +1071,9 @@ class TestTargetsElsewhere:
         settings.DATABASE_ROUTERS = [PlantsElsewhere()]
         shown = Plant.objects.create()
         hidden = Plant.objects.create(dead=True)
-        jack.preferred_videos.set([shown, hidden])
+        gone = Plant.objects.create()
+        jack.preferred_videos.set([shown, hidden, gone])
+        Plant.objects.filter(pk=gone.pk)._raw_delete("default")
         jack.preferred_videos.remove(hidden)
         jack.preferred_videos.clear()
         assert links("other") == [(JACK, "plant", str(hidden.pk))]
