@@ -19,6 +19,7 @@ from django.db.models.constants import LOOKUP_SEP
 
 from .descriptors import ReverseDescriptor
 from .keys import Key, check_collation, remedy_for
+from .reverse_related import ReverseRel
 from .through import SourceError, ThroughError
 
 if TYPE_CHECKING:
@@ -220,15 +221,12 @@ def has_own_attribute(model: type[Model], name: str) -> bool:
     rels: Any = model._meta.related_objects
     nothing = object()
     present = inspect.getattr_static(model, name, nothing)
-    accessors = {rel.get_accessor_name() for rel in rels if not is_ours(rel)}
+    accessors = {
+        rel.get_accessor_name() for rel in rels if not isinstance(rel, ReverseRel)
+    }
     return not isinstance(present, ReverseDescriptor) and (
         present is not nothing and name not in accessors
     )
-
-
-def is_ours(rel: Any) -> bool:
-    """Return whether `rel` is the relation of a ``GM2MField``."""
-    return hasattr(rel.field, "target_classes")
 
 
 def check_databases(

@@ -110,7 +110,8 @@ def fill(
     Fetch the targets in `queryset` into `lists`, by the column `source`: in the order
     of the links, or else in that in which they are fetched.
     """
-    rows = list(queryset._rows(False, BATCH_SIZE, source))
+    # To the database, the key of another source may be equal to that of one of these.
+    rows = [r for r in queryset._rows(False, BATCH_SIZE, source) if r[2] in lists]
     for row in rows:
         lists[row[2]].rows.append(row[:2])
     found = queryset._found(rows)

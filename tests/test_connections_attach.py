@@ -7,7 +7,14 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.exceptions import FieldError
 from django.db import connection
-from django.db.models import Count, F, FilteredRelation, Prefetch, Q
+from django.db.models import (
+    Count,
+    F,
+    FilteredRelation,
+    Prefetch,
+    Q,
+    prefetch_related_objects,
+)
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -251,6 +258,15 @@ def test_connecting_again_while_somebody_listens(star):
     finally:
         connection_created.disconnect(receiver)
     assert list(ada.stars.all()) == [one]
+
+
+def test_keys_that_only_the_database_takes_for_equal(define):
+    define("alike", Style, Style, symmetric=True).attach("alike")
+    Style.objects.create(code="abc")
+    other = Style.objects.create(code="xyz")
+    Connection.objects.create(relationship_name="alike", from_pk="ABC", to_pk="xyz")
+    prefetch_related_objects([other], "alike")
+    assert list(other.alike.all()) == []
 
 
 def test_reading_is_one_query(star, django_assert_num_queries):

@@ -24,8 +24,9 @@ from django.test.utils import CaptureQueriesContext
 from gm2m import GM2MField, discovery, linking
 from gm2m.deletion import gm2m_field_of
 from gm2m.integrity import FIELDS_AT_ONCE, linked_models, tables_among
-from gm2m.keys import Key, check_target_model
+from gm2m.keys import Key, check_target_model, pk_as
 from gm2m.kinds import KINDS
+from gm2m.prefetch import fill
 from gm2m.references import Reference
 from gm2m.targets import below, copy_value
 
@@ -224,6 +225,28 @@ def test_discovery_passes_over_tables_of_another_version(autocommit, monkeypatch
     discovery.discover(other)
     assert other.rolled_back == (0 if autocommit else 1)
     discovery.done.discard("elsewhere")
+
+
+def test_parent_of_a_child_with_a_key_of_its_own(registry):
+    class Parent(models.Model):
+        pass
+
+    class Child(Parent):
+        number = models.AutoField(primary_key=True)
+        parent = models.OneToOneField(Parent, models.CASCADE, parent_link=True)
+
+    # As Django's own lookups do.
+    assert pk_as(Parent(pk=3), Child) == 3
+    assert pk_as(Child(number=4, pk=4, parent_id=3), Child) == 4
+
+
+@pytest.mark.django_db
+def test_sources_whose_keys_only_the_database_takes_for_equal():
+    user = User.objects.create(name="Jack")
+    user.preferred_videos.add(Video.objects.create(title="x"))
+    lists = {}
+    fill(lists, user.preferred_videos.all(), "gm2m_src_id", ordered=False)
+    assert lists == {}
 
 
 def test_threads_wait_for_the_one_that_discovers(monkeypatch):

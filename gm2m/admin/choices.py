@@ -42,12 +42,11 @@ class AdminChoiceField(GM2MMultipleChoiceField):
     """
 
     iterator: type[GroupedChoices] = AdminChoices
-    #: What is linked to the form's object: the texts of keys by model, and all of it.
+    #: The keys of what is linked to the form's object, by model.
     linked_keys: dict[Any, list[Any]]
-    linked: list[Model]
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.linked_keys, self.linked = {}, []
+        self.linked_keys = {}
         super().__init__(*args, **options)
 
     def get_bound_field(self, form: Any, field_name: str) -> Any:
@@ -60,8 +59,8 @@ class AdminChoiceField(GM2MMultipleChoiceField):
 
     def remember(self, linked: Iterable[Model]) -> None:
         """Take `linked` for what is linked to the form's object."""
-        self.linked, self.linked_keys = list(linked), {}
-        for obj in self.linked:
+        self.linked_keys = {}
+        for obj in linked:
             self.linked_keys.setdefault(self.linked_as(obj.__class__), []).append(
                 obj.pk
             )

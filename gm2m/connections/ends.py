@@ -53,7 +53,6 @@ class End:
     In the example: the user who stars, or the repository that is starred.
     """
 
-    for_concrete_model = True
     type_leads_indexes = True
 
     def __init__(

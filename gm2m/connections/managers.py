@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from django.db import router, transaction
+from django.db import router
 from django.db.models import Exists, F, Model, OuterRef, QuerySet
 from django.db.models.utils import resolve_callables
 
@@ -114,7 +114,8 @@ class ConnectedManager(RelatedManager):
         found = []
         for obj in queryset.filter(pk__in=natives):
             first = True
-            for key in others[end.value_of(obj)]:
+            # To the database, its key may be equal to one of these.
+            for key in others.get(end.value_of(obj), ()):
                 one = obj if first else copy_instance(obj)
                 setattr(one, OTHER_KEY, key)
                 found.append(one)
@@ -174,17 +175,10 @@ class ConnectedManager(RelatedManager):
         alone, unless `clear` asks for all to be removed first.
         """
         self.drop_cache()
-        relationship, objs = self.relationship, tuple(objs)
         defaults = dict(resolve_callables(through_defaults or {}))
-        relationship.check_characteristics(defaults)
-        relationship.pairs_of(self.instance, self.side, objs)
-        using = relationship.write_db(self.instance)
-        with transaction.atomic(using=using):
-            if clear:
-                self.clear()
-            relationship.set_others(
-                self.instance, self.side, objs, defaults, self._shown
-            )
+        self.relationship.set_others(
+            self.instance, self.side, objs, defaults, self._shown, clear=clear
+        )
 
     def create(
         self, *, through_defaults: dict[str, Any] | None = None, **attrs: Any

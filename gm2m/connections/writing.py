@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections as databases
-from django.db import router, transaction
+from django.db import router
 from django.db.models import F, Model, Q
 
 from ..batches import batches
@@ -254,10 +254,13 @@ class Writing:
         others: Iterable[Any],
         characteristics: dict[str, Any],
         shown: Callable[[Any], Any] = lambda rows: rows,
+        *,
+        clear: bool = False,
     ) -> None:
         """
         Make `others` what is connected with `obj`, which is at the end `side`. Of what
-        is connected, only connections that are `shown` are removed.
+        is connected, only connections that are `shown` are removed: those that do not
+        stay, or all of them before, to `clear` it.
         """
         if isinstance(others, Model) or not isinstance(others, Iterable):
             raise TypeError(
@@ -270,6 +273,8 @@ class Writing:
         rows = shown(self.connections_of(obj, side, {}).using(using))
 
         def write() -> None:
+            if clear:
+                self.delete(rows)
             present: dict[Pair, list[Any]] = {}
             for pk, one, two in rows.values_list("pk", "from_pk", "to_pk"):
                 present.setdefault(self.canonical((one, two)), []).append(pk)
@@ -318,13 +323,16 @@ class Writing:
         values = [self.ends[other].value_of(one) for one in others]
         rows = shown(self.connections_of(obj, side, {}).using(self.write_db(obj)))
         mine = self.ends[side].value_of(obj)
-        with transaction.atomic(using=rows.db):
+
+        def write() -> None:
             for some in batches(values, BATCH_SIZE):
                 condition = Q(**{f"{other}_pk__in": some})
                 if self.symmetric:
                     condition = Q(from_pk=mine, to_pk__in=some)
                     condition |= Q(to_pk=mine, from_pk__in=some)
                 self.delete(rows.filter(condition))
+
+        write_at_once(rows.db, write)
 
     def pairs_of(self, obj: Any, side: str, others: Iterable[Any]) -> list[Pair]:
         """Return the pairs of `obj`, at the end `side`, with each of `others`."""
