@@ -30,7 +30,6 @@ from .limits import limit_of
 
 if TYPE_CHECKING:
     from .linking import Other
-    from .managers import ForwardManager
 
 #: A model, its name, or a queryset: the objects of one model that are on offer.
 Offer = type[Model] | str | QuerySet[Any]
@@ -60,21 +59,14 @@ class GroupedChoices(BaseChoiceIterator):
 class ChosenObjects(list[Any]):
     """
     The objects that were chosen, in the order of the form's data: the cleaned value of
-    a ``GM2MMultipleChoiceField``, which is `field`.
+    a ``GM2MMultipleChoiceField``, which is `field`. A manager that sets them keeps the
+    links that the field had nothing to say about, for one query more for each model of
+    which links go.
     """
 
     def __init__(self, objs: Iterable[Model], field: GM2MMultipleChoiceField) -> None:
         super().__init__(objs)
         self.field = field
-
-    def replace(self, manager: ForwardManager) -> None:
-        """
-        Make these the linked objects of `manager`, as its ``set()`` does, but for links
-        that the field had nothing to say about: they stay.
-
-        Costs what ``set()`` costs, and one query for each model of which links go.
-        """
-        manager.set_base(self, removable=self.removable)
 
     def removable(self, others: Iterable[Other]) -> list[Other]:
         """Return those of `others`, which are linked but not chosen, that may go."""

@@ -149,12 +149,13 @@ class LinkManager(RelatedManager):
         clear: bool = False,
         through_defaults: dict[str, Any] | None = None,
         raw: bool = False,
-        removable: Callable[[list[Other]], list[Other]] | None = None,
     ) -> None:
         """
-        Do what ``set()`` does. Django's deserializer calls it with `raw`, forms with
-        `removable`, which says what may go of what is linked and not among `objs`.
+        Do what ``set()`` does. Django's deserializer calls it with `raw`. What forms
+        and serializers give has a method `removable`, which says what may go of what is
+        linked and not among `objs`.
         """
+        removable = getattr(objs, "removable", None)
         db = self.write_db
         self.check_own(db)
         others = self.others(tuple(objs), db)

@@ -12,7 +12,7 @@ from django.core.exceptions import FieldError, ValidationError
 from django.db.models import ManyToManyField, Model, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from .forms import ChosenObjects, GM2MMultipleChoiceField, Offer, queryset_of
+from .forms import GM2MMultipleChoiceField, Offer, queryset_of
 from .identifiers import split_identifier
 
 
@@ -116,11 +116,7 @@ class ModelFormsMixin:
         """
         if not data and not self._has_key(instance):
             return
-        manager = getattr(instance, self.attname)
-        if isinstance(data, ChosenObjects):
-            data.replace(manager)
-        else:
-            manager.set(data)
+        getattr(instance, self.attname).set(data)
 
     def _has_key(self, obj: Any) -> bool:
         values = self.links.source.get_foreign_related_value(obj)

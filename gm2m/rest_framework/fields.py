@@ -26,6 +26,7 @@ from rest_framework.relations import (
 from ..choices import fetched, offered
 from ..fields import GM2MField
 from ..identifiers import identifier, split_identifier
+from ..linking import Other
 from .arguments import given_models, given_serializers
 
 Querysets = dict[type[Model], QuerySet[Any]]
@@ -313,6 +314,25 @@ class GM2MRelatedField(RelatedField):
         return iter_options(groups, cutoff=size if is_cut else None, cutoff_text=text)
 
 
+class GivenObjects(list[Model]):
+    """
+    The validated value of a ``GM2MManyRelatedField``: a manager that sets these objects
+    removes links to models with these `labels` alone.
+    """
+
+    def __init__(self, objs: Iterable[Model], labels: Iterable[str]) -> None:
+        super().__init__(objs)
+        self.labels = frozenset(labels)
+
+    def removable(self, others: Iterable[Other]) -> list[Other]:
+        """Return those of `others`, which are linked but not given, that may go."""
+        return [
+            other
+            for other in others
+            if other.model and other.model._meta.label_lower in self.labels
+        ]
+
+
 class GM2MManyRelatedField(ManyRelatedField):
     """
     The objects that a ``GM2MField`` links: what ``GM2MRelatedField(many=True)`` gives.
@@ -341,7 +361,7 @@ class GM2MManyRelatedField(ManyRelatedField):
             for value, obj in linked.items()
             if value not in given and split_identifier(value)[0] not in labels
         ]
-        return [*chosen, *kept]
+        return GivenObjects([*chosen, *kept], labels)
 
     def iter_options(self) -> Any:
         return self.child_relation.iter_options()

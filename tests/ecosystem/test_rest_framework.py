@@ -1,6 +1,7 @@
 """Serializers: what they show, what they take, and what they save."""
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Prefetch
 from django.db.models.signals import m2m_changed
@@ -329,6 +330,21 @@ def test_links_whose_target_is_gone_go(library):
     data = ViewerSerializer(library.ada).data
     saved(ViewerSerializer(library.ada, data=data))
     assert library.ada.preferred_videos.count() == 2
+
+
+def test_links_that_nobody_can_choose_stay(library):
+    """Links to models that are not installed, and those that were made meanwhile."""
+    through = Viewer.preferred_videos.through
+    lost = ContentType.objects.create(app_label="gone", model="thing")
+    through.objects.create(gm2m_src=library.ada, gm2m_ct=lost, gm2m_pk="1")
+    serializer = ViewerSerializer(
+        library.ada, data={"name": "x", "preferred_videos": []}
+    )
+    assert serializer.is_valid(), serializer.errors
+    library.ada.preferred_videos.add(library.novel)
+    serializer.save()
+    left = through.objects.filter(gm2m_src=library.ada)
+    assert set(left.values_list("gm2m_ct__model", flat=True)) == {"thing", "book"}
 
 
 def test_an_empty_list_removes_all(library):
