@@ -4,8 +4,8 @@
 To Django the field is a ``ManyToManyField`` to content types whose through table
 has one more column, the key of the target. What a reader meets, in this order:
 
-1.  *Declared*: ``GM2MField.__init__()`` checks its arguments and builds the rel
-    (``reverse_related.GM2MRel``).
+1.  *Declared*: ``GM2MField.__init__()`` checks its arguments (``declaration``) and
+    builds the rel (``reverse_related.GM2MRel``).
 2.  *Prepared*: Django calls ``contribute_to_class()`` for each concrete source. It
     makes the through model (``through.create_through_model()``) or waits for the
     custom one, and puts the accessor on the class (``descriptors``).
@@ -13,10 +13,12 @@ has one more column, the key of the target. What a reader meets, in this order:
     of it is first linked, ``registry.relate()`` adds the two private fields of a
     relation (``relations``) to the through model. Django derives all else from them:
     the target's ``_meta``, the joins, and deletion by its collector (``deletion``).
+    What earlier processes have linked is found by ``discovery``.
 4.  *Used*: accessor (``descriptors``) → manager (``managers``, ``reverse_managers``)
-    → rows (written by ``linking``, read by ``query`` and ``fetching``) → targets.
+    → rows (written by ``linking``, read by ``query`` and ``fetching``) → ``targets``.
     Conditions on targets are ``lookups``, their SQL is in ``comparisons``; what a key
-    is in ``keys`` and ``kinds``; many sources at once are ``prefetch``.
+    is in ``keys`` and ``kinds``; many sources at once are ``prefetch``, with
+    ``target_lists``. Fixtures have ``references`` for targets (``serialization``).
 5.  *Chosen*: what the field is to forms is in ``model_forms``, their field in
     ``forms``, and the admin has a package of its own (``admin``).
 6.  *Migrated*: ``deconstruct()`` names what the database depends on. Historical

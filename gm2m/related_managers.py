@@ -1,6 +1,6 @@
 """
-What all related managers have in common: the cache that prefetching fills, and the
-asynchronous forms of what they write.
+What all related managers have in common: making objects, the cache that prefetching
+fills and what it fills it with, and the asynchronous forms of what writes.
 """
 
 from __future__ import annotations

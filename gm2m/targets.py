@@ -98,8 +98,11 @@ def keys_among(queryset: QuerySet[Any], keys: Sequence[Any]) -> set[Any]:
     }
 
 
-def is_among(field: GM2MField, queryset: QuerySet[Any]) -> Exists:
-    """Return the condition that `queryset` has the target of a row of its model."""
+def is_among(field: Any, queryset: QuerySet[Any]) -> Exists:
+    """
+    Return the condition that `queryset` has the target of a row of its model. In place
+    of the field there may be an end of connections.
+    """
     pk: Any = OuterRef(field.links.key_field.name)
     if field.links.key.is_text:
         pk = NativeKey(pk, Key(queryset.model._meta.pk))

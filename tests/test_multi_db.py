@@ -1014,6 +1014,9 @@ class TestTargetsElsewhere:
         assert titles(jack.preferred_videos.iterator(chunk_size=1)) == self.mixture
         assert str(jack.preferred_videos.all()[1]) == "Aida of default"
         assert str(jack.preferred_videos.get(Model=Opera)) == "Aida of default"
+        for videos in (jack.preferred_videos, jack.preferred_videos.all()):
+            assert titles(videos.instances_of(Opera)) == ["Aida of default"]
+            assert titles(videos.instances_of(Movie)) == ["film of other"]
         assert jack.preferred_videos.count() == 3
 
     def test_targets_are_contained(self, jack):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
 from django.db import router, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
-from ..comparisons import NativeKey
+from ..targets import is_among
 from .defined import relationships
 from .models import AbstractConnection
 
@@ -34,15 +34,11 @@ class Dangling(NamedTuple):
         manager, which hides none.
         """
         end = self.relationship.ends[self.side]
-        pk: Any = OuterRef(f"{self.side}_pk")
-        if end.is_text and not end.key.is_text:
-            pk = NativeKey(pk, end.key)
-        objs = end.target._base_manager.using(using).filter(pk=pk)
-        rows = end.through._base_manager.using(using)
-        found: QuerySet[Any] = rows.filter(
-            ~Exists(objs), relationship_name=self.relationship.name
+        rows: QuerySet[Any] = end.through._base_manager.using(using)
+        return rows.filter(
+            ~is_among(end, end.target._base_manager.using(using)),
+            relationship_name=self.relationship.name,
         )
-        return found
 
     def count(self, using: str) -> int:
         """Return how many there are. Raise ``DatabaseError`` if tables are missing."""
