@@ -318,10 +318,11 @@ class LinkManager(RelatedManager):
     def _delete(self, others: Sequence[Other], using: str, raw: bool = False) -> None:
         by_model = self._keys_by_model(others, others)
         self._send("pre_remove", by_model, using, raw)
-        conditions = list(self.conditions(left_in(by_model, others)))
-        rows = self._shown_rows(using) if conditions else None
-        for condition in conditions:
-            rows.filter(condition).delete()  # type: ignore[union-attr]
+        others = left_in(by_model, others)
+        if others:
+            rows = self._shown_rows(using)
+            for condition in self.conditions(others):
+                rows.filter(condition).delete()
         self._send("post_remove", by_model, using, raw)
 
     def _clear(self, using: str, raw: bool = False) -> None:

@@ -68,7 +68,7 @@ def shown_condition(
     """
     Return the condition on rows in `links_using` that the default manager of `model`
     does not hide their target, for rows that fulfil `condition`; ``None`` if it hides
-    nothing. Two or three queries if the targets are in another database, else none.
+    nothing. Costs three queries if the targets are in another database, else none.
     """
     manager = model._default_manager
     if type(manager).get_queryset is BaseManager.get_queryset:
@@ -79,14 +79,14 @@ def shown_condition(
     using = using or router.db_for_write(model, **hints)
     shown = shown.using(using)
     every: QuerySet[Any] = QuerySet(model, using=using)
+    name = field.lookup_of(model)
+    is_other = Q(**{f"{name}__isnull": True})
+    # What is gone is not hidden.
     if using == links_using:
-        # What is gone is not hidden.
-        kept = Q(is_among(field, shown)) | ~Q(is_among(field, every))
-    else:
-        linked = linked_keys(field, model, condition, links_using, using)
-        hidden = keys_among(every, linked) - keys_among(shown, linked)
-        kept = Q(**{f"{field.lookup_of(model)}__in": [*{*linked} - hidden]})
-    return Q(**{f"{field.lookup_of(model)}__isnull": True}) | kept
+        return is_other | Q(is_among(field, shown)) | ~Q(is_among(field, every))
+    linked = linked_keys(field, model, condition, links_using, using)
+    hidden = keys_among(every, linked) - keys_among(shown, linked)
+    return is_other | Q(**{f"{name}__in": [key for key in linked if key not in hidden]})
 
 
 def keys_among(queryset: QuerySet[Any], keys: Sequence[Any]) -> set[Any]:
