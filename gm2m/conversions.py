@@ -28,7 +28,6 @@ from django.db.models import (
 from django.db.models.functions import Length
 
 from .comparisons import KeyText, NativeKey
-from .indexes import names_of
 from .keys import (
     Key,
     check_collation,
@@ -141,7 +140,7 @@ class FromManyToMany(Conversion):
 
     def run(self) -> None:
         through, target = self.old.remote_field.through, self.old.remote_field.model
-        source, content_type, key_field = link_fields(self.field)
+        source, content_type, key_field = self.field.links.fields
         self.field.check_target_model(target)
         column = self.field.links.key
         check_collation(target, column, self.connection, self.field)
@@ -169,7 +168,9 @@ class ToManyToMany(Conversion):
     def run(self) -> None:
         target = self.to.remote_field.model
         self.field.check_target_model(target)
-        source_name, type_name, key_name = names_of(self.field)
+        source_name, type_name, key_name = (
+            found.attname for found in self.field.links.fields
+        )
         fields = [self.new._meta.get_field(name) for name in side_names(self.to)]
         rows = self.rows(self.field.remote_field.through)
         key = NativeKey(F(key_name), Key(target._meta.pk))
@@ -200,12 +201,6 @@ class ToManyToMany(Conversion):
                 f"{target._meta.label}: it links objects of other models: "
                 f"{', '.join(others)}. Remove these links first."
             )
-
-
-def link_fields(field: GM2MField) -> list[Any]:
-    """Return the fields with the three columns of a link."""
-    links = field.links
-    return [links.source, links.content_type, links.key_field]
 
 
 def side_names(field: Any) -> list[str]:

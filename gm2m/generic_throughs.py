@@ -13,8 +13,8 @@ from django.db.migrations.exceptions import IrreversibleError
 from django.db.models import AutoField, F, ForeignKey, Func, Q, TextField
 
 from .comparisons import KeyText, NativeKey
-from .conversions import Conversion, link_fields
-from .indexes import check_duplicates, names_of, numbered
+from .conversions import Conversion
+from .indexes import check_duplicates, numbered
 from .keys import Key
 from .kinds import UUIDKind, dashed
 
@@ -37,7 +37,7 @@ class FromGenericThrough(Conversion):
 
     def run(self, remove_duplicates: bool) -> None:
         self.check_model()
-        new_fields = link_fields(self.field)
+        new_fields = self.field.links.fields
         attnames = [field.attname for field in self.fields]
         rows = self.rows(self.through)
         empty = Q(*((f"{name}__isnull", True) for name in attnames), _connector=Q.OR)
@@ -137,7 +137,7 @@ class ToGenericThrough(Conversion):
                 f"{self.new._meta.label} cannot be made again: no database numbers its "
                 f"rows, as its primary key is a {type(pk).__name__}."
             )
-        names = names_of(self.field)
+        names = [found.attname for found in self.field.links.fields]
         rows = self.rows(self.field.remote_field.through)
         for name, new_field in zip(names[:2], self.fields[:2], strict=True):
             self.check_reference(rows, name, new_field)

@@ -52,7 +52,7 @@ def missing_indexes(field: GM2MField, connection: Any) -> Iterator[tuple[str, bo
     Yield the columns, and whether they are to be unique, of each index that the table
     of an automatic through model lacks.
     """
-    source, content_type, key = columns_of(field)
+    source, content_type, key = (found.column for found in field.links.fields)
     constraints = constraints_of(field, connection).values()
     unique = {frozenset(found["columns"]) for found in constraints if found["unique"]}
     if {source, content_type, key} not in unique:
@@ -65,23 +65,6 @@ def missing_indexes(field: GM2MField, connection: Any) -> Iterator[tuple[str, bo
     }
     if key not in first:
         yield f"{key}, {content_type}, {source}", False
-
-
-def columns_of(field: GM2MField) -> list[str]:
-    """Return the columns of a link: source key, content type and key."""
-    links = field.links
-    fields: list[Any] = [links.source, links.content_type, links.key_field]
-    return [found.column for found in fields]
-
-
-def names_of(field: GM2MField) -> list[str]:
-    """Return the names under which rows have these columns as attributes."""
-    links = field.links
-    return [
-        links.source.attname,
-        links.content_type.attname,
-        links.key_field.attname,
-    ]
 
 
 def numbered(rows: QuerySet[Any], names: Iterable[str]) -> QuerySet[Any]:
@@ -120,7 +103,7 @@ class IndexUpgrade:
         self.field, self.editor = field, schema_editor
         self.connection = schema_editor.connection
         self.through: Any = field.remote_field.through
-        self.columns = columns_of(field)
+        self.columns = [found.column for found in field.links.fields]
         (self.covering_index,) = self.through._meta.indexes
         self.source_index = Index(fields=[field.links.source.name])
         self.source_index.set_name_with_model(self.through)
@@ -172,7 +155,7 @@ class IndexUpgrade:
 
     def settle_duplicates(self, remove: bool) -> None:
         """Remove rows of links that are there already, or raise an error for them."""
-        names = names_of(self.field)
+        names = [found.attname for found in self.field.links.fields]
         rows = self.through._base_manager.using(self.connection.alias)
         again = numbered(rows, names).filter(gm2m_nth__gt=1)
         if remove:

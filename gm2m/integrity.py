@@ -216,9 +216,8 @@ def linked_models_sql(fields: Sequence[GM2MField], connection: Any) -> str:
 
 def has_columns(field: GM2MField, connection: Any) -> bool:
     """Return whether the table of `field` is that of its through model as it is."""
-    links = field.links
-    fields = (links.source, links.content_type, links.key_field)
-    return {found.column for found in fields} <= table_columns(field, connection).keys()
+    columns = {found.column for found in field.links.fields}
+    return columns <= table_columns(field, connection).keys()
 
 
 def table_columns(field: GM2MField, connection: Any) -> dict[Any, int | None]:

@@ -10,7 +10,6 @@ This module knows Django's fields and content types, nothing of relations.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -226,11 +225,3 @@ def model_of_content_type(pk: Any, using: str, apps: Apps) -> type[Model] | None
         return apps.get_model(found.app_label, found.model)
     except (ContentType.DoesNotExist, LookupError):
         return None
-
-
-def lookup_name(*parts: str) -> str:
-    """
-    Return a name for a relation that users never type. Django's lookups can take it
-    apart from others, since it holds no separator and is no identifier.
-    """
-    return re.sub("_{2,}", "_", ".".join(parts)) + "+"

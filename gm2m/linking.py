@@ -204,7 +204,6 @@ class LinkManager(RelatedManager):
         """Raise ``TypeError`` for defaults that are no columns, or the link's own."""
         opts: Any = self.through._meta
         links = self.field.links
-        link = (links.source, links.content_type, links.key_field)
         for name in through_defaults or ():
             try:
                 field = opts.get_field(name)
@@ -217,7 +216,7 @@ class LinkManager(RelatedManager):
                     f"{self.field}: {name!r} in through_defaults is no field of "
                     f"{opts.label}."
                 )
-            if field in link or name == links.generic_name:
+            if field in links.fields or name == links.generic_name:
                 raise TypeError(
                     f"{self.field}: {name!r} in through_defaults makes the link itself "
                     "and cannot have a default."
@@ -250,7 +249,7 @@ class LinkManager(RelatedManager):
         others = list({other.values: other for other in others}.values())
         if not others:
             return
-        is_automatic = bool(self.through._meta.auto_created)
+        is_automatic = self.field.links.is_automatic
         features = connections[using].features
         # MySQL ignores foreign keys together with duplicates: not for an object that
         # may not be in the database.

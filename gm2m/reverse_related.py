@@ -13,6 +13,7 @@ The "rels": records of the two ends of a relation, as Django wants them.
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,18 @@ from django.db.models import Model
 from django.db.models.fields.related import ForeignObjectRel, ManyToManyRel
 from django.db.models.query_utils import PathInfo
 
-from .keys import lookup_name
-
 if TYPE_CHECKING:
     from .deletion import OnDelete
     from .fields import GM2MField
     from .relations import TargetKey
+
+
+def hidden_name(*parts: str) -> str:
+    """
+    Return a name for a hidden relation, which users never type. Django's lookups can
+    take it apart from others, since it holds no separator and is no identifier.
+    """
+    return re.sub("_{2,}", "_", ".".join(parts)) + "+"
 
 
 class GM2MRel(ManyToManyRel):
@@ -40,7 +47,7 @@ class GM2MRel(ManyToManyRel):
     def name(self) -> str:
         # Not the query name: it would shadow a real relation of ContentType, whose
         # map of fields holds hidden ones too.
-        return lookup_name(self.field.model._meta.label_lower, self.field.name)
+        return hidden_name(self.field.model._meta.label_lower, self.field.name)
 
     def get_accessor_name(self, model: type[Model] | None = None) -> str:
         # The same: checks compare it with names on ContentType.
@@ -78,7 +85,7 @@ class ReverseRel(ManyToManyRel):
         self.db_constraint = rel.db_constraint
         if not visible:
             self.hidden = True
-            self.name = lookup_name(
+            self.name = hidden_name(
                 self.model._meta.label_lower, field.model._meta.label_lower, field.name
             )
 
@@ -131,7 +138,7 @@ class TargetRel(ForeignObjectRel):
     @cached_property
     def name(self) -> str:
         gm2m = self.field.gm2m
-        return lookup_name(
+        return hidden_name(
             self.model._meta.label_lower,
             gm2m.model._meta.label_lower,
             gm2m.name,

@@ -127,6 +127,11 @@ class ThroughFields:
         return Key(self.key_field)
 
     @property
+    def fields(self) -> list[Any]:
+        """Those with a column, in the order source, content type and key."""
+        return [self.source, self.content_type, self.key_field]
+
+    @property
     def is_automatic(self) -> bool:
         """Whether Django made the through model for the field."""
         return bool(self.source.model._meta.auto_created)

@@ -19,9 +19,9 @@ from django.db.models.constants import LOOKUP_SEP
 from django.db.models.fields.related import ManyToManyRel
 from django.db.models.query_utils import PathInfo
 
-from ..keys import lookup_name
 from ..registry import lock
 from ..relations import TargetKey
+from ..reverse_related import hidden_name
 from .definition import when_ready
 from .ends import OTHER
 from .managers import connected_manager_class
@@ -84,8 +84,8 @@ class Attachment:
         self, relationship: Relationship, side: str, name: str | None, back: str | None
     ) -> None:
         self.relationship, self.side, self.name = relationship, side, name
-        hidden = hidden_name(relationship, side)
-        hidden_back = hidden_name(relationship, OTHER[side])
+        hidden = hidden_name(relationship.name, side, "objects")
+        hidden_back = hidden_name(relationship.name, OTHER[side], "objects")
         self.field = AttachedField(
             relationship, side, name or hidden, back or hidden_back
         )
@@ -166,11 +166,6 @@ class ConnectedDescriptor:
             "Direct assignment to the side of a many-to-many set is prohibited. Use "
             f"{self.attachment.name}.set() instead."
         )
-
-
-def hidden_name(relationship: Relationship, side: str) -> str:
-    """Return a name for the relation of an end that has no accessor."""
-    return lookup_name(relationship.name, side, "objects")
 
 
 def attach(
