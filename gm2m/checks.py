@@ -25,9 +25,6 @@ from .through import SourceError, ThroughError
 if TYPE_CHECKING:
     from .fields import GM2MField
 
-#: What keys of a fixed length are called, and how long they are as text.
-LENGTHS = {"UUIDField": ("UUIDs", 36), "DateField": ("dates", 10)}
-
 
 def check_field(
     field: GM2MField, databases: Iterable[str] | None
@@ -149,12 +146,11 @@ def check_key(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckMess
         return
     automatic = column.column_field.model._meta.auto_created
     option = "pk_maxlength" if automatic else f"max_length of {column.column_field}"
-    kind, length = LENGTHS.get(key.field.get_internal_type(), ("", 0))
-    if length > limit:
+    if key.kind.length > limit:
         yield checks.Error(
-            f"{field} cannot link '{label}': its keys are {kind}, of {length} "
-            f"characters, and the key column holds {limit}.",
-            hint=f"Set {option} to {length} or more.",
+            f"{field} cannot link '{label}': its keys are {key.kind.plural}, of "
+            f"{key.kind.length} characters, and the key column holds {limit}.",
+            hint=f"Set {option} to {key.kind.length} or more.",
             obj=field,
             id="gm2m.E206",
         )

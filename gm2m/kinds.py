@@ -36,8 +36,10 @@ class Kind(ABC):
     internal_types: frozenset[str]
     #: The type of its values in Python.
     type: type
-    #: Whether all its keys are of the same length as text.
-    has_one_length = False
+    #: The length that all its keys have as text, 0 if they differ, and what those of
+    #: one length are called.
+    length = 0
+    plural = ""
 
     @abstractmethod
     def native(self, text: str) -> Any:
@@ -108,7 +110,8 @@ class IntegerKind(Kind):
 class UUIDKind(Kind):
     internal_types = frozenset({"UUIDField"})
     type = uuid.UUID
-    has_one_length = True
+    length = 36
+    plural = "UUIDs"
 
     def native(self, text: str) -> uuid.UUID:
         return uuid.UUID(text)
@@ -139,7 +142,8 @@ class UUIDKind(Kind):
 class DateKind(Kind):
     internal_types = frozenset({"DateField"})
     type = datetime.date
-    has_one_length = True
+    length = 10
+    plural = "dates"
 
     def native(self, text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)

@@ -9,7 +9,6 @@ from django.apps import AppConfig
 from django.core import checks
 from django.db import DatabaseError, connections, router
 
-from ..checks import LENGTHS
 from ..integrity import has_migrations_to_come
 from ..keys import check_collation
 from .defined import relationships
@@ -76,7 +75,7 @@ def check_end(end: End, databases: Iterable[str]) -> Iterator[checks.CheckMessag
     if not end.is_text or limit is None:
         return
     field = end.key.field
-    _kind, length = LENGTHS.get(field.get_internal_type(), ("", 0))
+    length = end.key.kind.length
     if end.key.is_text:
         length = field.max_length or limit + 1
     if length > limit:

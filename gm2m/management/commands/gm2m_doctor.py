@@ -241,7 +241,7 @@ def longest_key(linked: LinkedModel, using: str) -> tuple[int, float]:
     model: Any = linked.model
     kind, column = Key(model._meta.pk).kind, linked.field.links.key
     limit = column.field.max_length
-    if not column.is_text or limit is None or kind.has_one_length:
+    if not column.is_text or limit is None or kind.length:
         return 0, inf
     length = Max(Length(column.field.name))
     longest = linked.links(using).aggregate(longest=length)["longest"]
