@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.core import checks
-from django.core.exceptions import FieldError
+from django.core.exceptions import FieldError, ValidationError
 from django.http import Http404
 from django.urls import reverse
 
@@ -661,6 +661,18 @@ def test_doubles_in_an_inline_are_a_message(admin_client, titles):
     message = "Playlist item with this Playlist and Items already exists."
     assert message in answer.content.decode()
     assert playlist.items.count() == 1
+
+
+def test_errors_of_a_link_in_an_inline(admin_client, titles, monkeypatch):
+    def clean(item):
+        raise ValidationError("Not on a Sunday.")
+
+    monkeypatch.setattr(PlaylistItem, "clean", clean)
+    playlist = Playlist.objects.create(name="x")
+    (value,) = ids(titles["aida"])
+    forms = item_forms({"gm2m_target": value, "position": 1, "note": "x"}, name="x")
+    answer = admin_client.post(change_url(playlist), forms)
+    assert "Not on a Sunday." in answer.content.decode()
 
 
 @pytest.mark.parametrize("value", ["x", "app.movie:1", "app.video:0", "app.video:\0"])

@@ -1063,6 +1063,20 @@ class Apart:
 
 
 @pytest.mark.django_db(databases=["default", "other"])
+def test_connections_with_hidden_objects_of_another_database(star, settings):
+    settings.DATABASE_ROUTERS = [Apart()]
+    star.attach("stars")
+    ada = Account.objects.create(name="ada")
+    shown, hidden, gone = (Repo.objects.create(name=name) for name in "abc")
+    ada.stars.add(shown, hidden, gone)
+    Repo.objects.filter(pk=gone.pk)._raw_delete("default")
+    Repo.objects.filter(pk=hidden.pk).update(gone=True)
+    ada.stars.remove(hidden)
+    ada.stars.clear()
+    assert [connection.to_pk for connection in star.connections] == [str(hidden.pk)]
+
+
+@pytest.mark.django_db(databases=["default", "other"])
 def test_connections_in_another_database(star, settings):
     settings.DATABASE_ROUTERS = [Apart()]
     (ada,), (one, _two) = accounts("ada"), repos("one", "two")

@@ -228,6 +228,15 @@ def test_connections_with_hidden_objects_are_kept(define, write, left, model):
     assert list(ada.stars.all()) == [shown][:left]
 
 
+def test_what_is_gone_is_not_hidden(star):
+    (ada,), (gone, hidden) = accounts("ada"), repos("one", "two")
+    ada.stars.add(gone, hidden)
+    Repo.everything.filter(pk=gone.pk)._raw_delete("default")
+    Repo.everything.filter(pk=hidden.pk).update(gone=True)
+    ada.stars.clear()
+    assert get_relationship("star").connections.get().to_pk == str(hidden.pk)
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_symmetric_connections_with_hidden_objects_are_kept(define, first):
     define("twin", Repo, Repo, symmetric=True).attach("twins")

@@ -26,6 +26,7 @@ from gm2m.deletion import gm2m_field_of
 from gm2m.integrity import FIELDS_AT_ONCE, linked_models, tables_among
 from gm2m.keys import Key, check_target_model, pk_as
 from gm2m.kinds import KINDS
+from gm2m.lookups import KeyAmong
 from gm2m.prefetch import fill
 from gm2m.references import Reference
 from gm2m.targets import below, copy_value
@@ -238,6 +239,12 @@ def test_parent_of_a_child_with_a_key_of_its_own(registry):
     # As Django's own lookups do.
     assert pk_as(Parent(pk=3), Child) == 3
     assert pk_as(Child(number=4, pk=4, parent_id=3), Child) == 4
+
+
+@pytest.mark.django_db
+def test_no_keys_are_among_none(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert list(Video.objects.filter(KeyAmong(F("pk"), []))) == []
 
 
 @pytest.mark.django_db

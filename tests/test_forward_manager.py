@@ -14,6 +14,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from tests.app.models import (
+    Album,
     Book,
     Club,
     Concert,
@@ -36,6 +37,7 @@ from tests.app.models import (
     RackPlace,
     Shelf,
     ShelfPlace,
+    Shot,
     TaggedImage,
     TaggedPage,
     Undeclared,
@@ -592,6 +594,13 @@ def test_links_to_hidden_targets_that_another_process_has_made(db):
     )
     vault.things.set([])
     assert through.objects.count() == 1
+
+
+def test_managers_that_do_not_filter_hide_nothing(db):
+    album, shot = Album.objects.create(), Shot.objects.create()
+    album.shots.add(shot)
+    album.shots.clear()
+    assert not Album.shots.through.objects.exists()
 
 
 def test_links_to_hidden_targets_cost_no_query(user, garden, django_assert_num_queries):

@@ -11,7 +11,7 @@ from django.db.models import Exists, F, Model, OuterRef, QuerySet
 from django.db.models.utils import resolve_callables
 
 from ..related_managers import RelatedManager, within_limits
-from ..targets import copy_instance
+from ..targets import copy_instance, keys_among
 
 if TYPE_CHECKING:
     from .attached import Attachment
@@ -126,20 +126,27 @@ class ConnectedManager(RelatedManager):
 
     def _shown(self, rows: Any) -> Any:
         """
-        Return those of the connections `rows` that lead to objects which the manager
-        shows: others are kept, as in Django.
+        Return those of the connections `rows` whose other object the manager does not
+        hide: these are kept, as in Django. What is gone is not hidden.
         """
-        objs: Any = self._objects()
-        if not objs._has_filters():
+        shown: Any = self._objects()
+        if not shown._has_filters():
             return rows
+        model = shown.model
+        using = self._db or router.db_for_write(model, instance=self.instance)
+        shown = shown.using(using)
+        every: QuerySet[Any] = QuerySet(model, using=using)
         other = self.relationship.other_key(self.instance, self.side)
         rows = rows.annotate(**{OTHER_KEY: other})
-        if router.db_for_write(objs.model, instance=self.instance) == rows.db:
-            objs = objs.using(rows.db).filter(pk=OuterRef(OTHER_KEY))
-            return rows.filter(Exists(objs))
-        keys = list(rows.values_list(OTHER_KEY, flat=True))
-        shown = objs.filter(pk__in=keys).values_list("pk", flat=True)
-        return rows.filter(**{f"{OTHER_KEY}__in": list(shown)})
+        if using == rows.db:
+            pk = OuterRef(OTHER_KEY)
+            is_gone = ~Exists(every.filter(pk=pk))
+            return rows.filter(Exists(shown.filter(pk=pk)) | is_gone)
+        keys = [
+            key for key in rows.values_list(OTHER_KEY, flat=True) if key is not None
+        ]
+        hidden = keys_among(every, keys) - keys_among(shown, keys)
+        return rows.filter(**{f"{OTHER_KEY}__in": [*{*keys} - hidden]})
 
     def add(self, *objs: Any, through_defaults: dict[str, Any] | None = None) -> None:
         """
