@@ -78,15 +78,32 @@ def shown_condition(
         return None
     using = using or router.db_for_write(model, **hints)
     shown = shown.using(using)
-    every: QuerySet[Any] = QuerySet(model, using=using)
     name = field.lookup_of(model)
     is_other = Q(**{f"{name}__isnull": True})
-    # What is gone is not hidden.
     if using == links_using:
-        return is_other | Q(is_among(field, shown)) | ~Q(is_among(field, every))
+        return is_other | is_not_hidden(shown, row_key(field, model))
     linked = linked_keys(field, model, condition, links_using, using)
-    hidden = keys_among(every, linked) - keys_among(shown, linked)
-    return is_other | Q(**{f"{name}__in": [key for key in linked if key not in hidden]})
+    return is_other | Q(**{f"{name}__in": not_hidden(shown, linked)})
+
+
+def is_not_hidden(shown: QuerySet[Any], pk: Any) -> Q:
+    """
+    Return the condition that `shown` does not hide the object with the key `pk`, an
+    expression on the outer query. What is gone is not hidden.
+    """
+    is_gone = ~Q(Exists(everything(shown).filter(pk=pk)))
+    return Q(Exists(shown.filter(pk=pk))) | is_gone
+
+
+def not_hidden(shown: QuerySet[Any], keys: Sequence[Any]) -> list[Any]:
+    """Return the same of primary `keys`: those that `shown` does not hide."""
+    hidden = keys_among(everything(shown), keys) - keys_among(shown, keys)
+    return [key for key in keys if key not in hidden]
+
+
+def everything(shown: QuerySet[Any]) -> QuerySet[Any]:
+    """Return all objects of the model and the database of `shown`."""
+    return QuerySet(shown.model, using=shown.db)
 
 
 def keys_among(queryset: QuerySet[Any], keys: Sequence[Any]) -> set[Any]:
@@ -103,10 +120,13 @@ def is_among(field: Any, queryset: QuerySet[Any]) -> Exists:
     Return the condition that `queryset` has the target of a row of its model. In place
     of the field there may be an end of connections.
     """
+    return Exists(queryset.filter(pk=row_key(field, queryset.model)))
+
+
+def row_key(field: Any, model: Any) -> Any:
+    """Return the key that a row of the outer query has, as one of `model`."""
     pk: Any = OuterRef(field.links.key_field.name)
-    if field.links.key.is_text:
-        pk = NativeKey(pk, Key(queryset.model._meta.pk))
-    return Exists(queryset.filter(pk=pk))
+    return NativeKey(pk, Key(model._meta.pk)) if field.links.key.is_text else pk
 
 
 def instances_by_key(

@@ -7,11 +7,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import router
-from django.db.models import Exists, F, Model, OuterRef, QuerySet
+from django.db.models import F, Model, OuterRef, QuerySet
 from django.db.models.utils import resolve_callables
 
 from ..related_managers import RelatedManager, within_limits
-from ..targets import copy_instance, keys_among
+from ..targets import copy_instance, is_not_hidden, not_hidden
 
 if TYPE_CHECKING:
     from .attached import Attachment
@@ -127,7 +127,7 @@ class ConnectedManager(RelatedManager):
     def _shown(self, rows: Any) -> Any:
         """
         Return those of the connections `rows` whose other object the manager does not
-        hide: these are kept, as in Django. What is gone is not hidden.
+        hide: what it hides is kept, as in Django.
         """
         shown: Any = self._objects()
         if not shown._has_filters():
@@ -135,18 +135,14 @@ class ConnectedManager(RelatedManager):
         model = shown.model
         using = self._db or router.db_for_write(model, instance=self.instance)
         shown = shown.using(using)
-        every: QuerySet[Any] = QuerySet(model, using=using)
         other = self.relationship.other_key(self.instance, self.side)
         rows = rows.annotate(**{OTHER_KEY: other})
         if using == rows.db:
-            pk = OuterRef(OTHER_KEY)
-            is_gone = ~Exists(every.filter(pk=pk))
-            return rows.filter(Exists(shown.filter(pk=pk)) | is_gone)
+            return rows.filter(is_not_hidden(shown, OuterRef(OTHER_KEY)))
         keys = [
             key for key in rows.values_list(OTHER_KEY, flat=True) if key is not None
         ]
-        hidden = keys_among(every, keys) - keys_among(shown, keys)
-        return rows.filter(**{f"{OTHER_KEY}__in": [*{*keys} - hidden]})
+        return rows.filter(**{f"{OTHER_KEY}__in": not_hidden(shown, keys)})
 
     def add(self, *objs: Any, through_defaults: dict[str, Any] | None = None) -> None:
         """
