@@ -33,6 +33,12 @@ MATRIX = [
 # Where slow tests run too, and coverage is measured, which takes half as long again:
 # each Django and each database once. `nox -s matrix -- tests` runs all everywhere.
 FULL = {("5.2", "mariadb"), ("6.0", "postgres"), ("6.1", "sqlite")}
+# How often a campaign tries, unless the environment says otherwise.
+CAMPAIGN = {
+    "GM2M_TEST_HISTORIES": 10_000,
+    "GM2M_TEST_ROUNDS": 1_000,
+    "GM2M_TEST_FIXTURES": 10_000,
+}
 
 
 def group(*names: str) -> list[str]:
@@ -96,18 +102,22 @@ def matrix(session: nox.Session, django: str, database: str) -> None:
         session.run("coverage", "combine", "--quiet", env=env)
 
 
+@nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """Run what .ci/run has no time for: every test in every cell, a short campaign."""
+    for _python, django, database in MATRIX:
+        session.notify(f"matrix(django{django}-{database})", posargs=["tests"])
+    for name, many in CAMPAIGN.items():
+        os.environ.setdefault(name, str(many // 10))
+    session.notify(f"campaign-{NEWEST_PYTHON}", posargs=[])
+
+
 @nox.session(python=NEWEST_PYTHON, default=False)
 def campaign(session: nox.Session) -> None:
     """Try for hours to break it: -- [sqlite] [postgres] [mariadb]."""
     drivers = ("postgres", "mariadb")
     session.install("--upgrade", "-e", ".", *group("tests", *drivers))
-    numbers = {
-        "GM2M_TEST_HISTORIES": "10000",
-        "GM2M_TEST_ROUNDS": "1000",
-        "GM2M_TEST_FIXTURES": "10000",
-    }
-    # Fewer, to see whether it runs.
-    numbers = {name: os.environ.get(name, most) for name, most in numbers.items()}
+    numbers = {name: os.environ.get(name, str(many)) for name, many in CAMPAIGN.items()}
     for database in session.posargs or ("sqlite", *drivers):
         session.run(
             "pytest",
