@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.contenttypes.models import ContentType
 from django.core import serializers
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import IntegrityError, connection, models, transaction
@@ -153,6 +154,35 @@ def test_names_that_can_be(define, name):
     assert not relationship.connections.exists()
 
 
+def test_models_can_be_content_types(define, django_assert_num_queries):
+    account = ContentType.objects.get_for_model(Account)
+    proxy = ContentType.objects.get_for_model(AccountProxy, for_concrete_model=False)
+    with django_assert_num_queries(0):
+        like = define("like", account, to_model=proxy)
+    assert (like.from_model, like.to_model) == (Account, AccountProxy)
+    assert (like.from_content_type, like.to_content_type) == (account, proxy)
+    with pytest.raises(ValueError, match=r"type of lithub\.gone, which is not"):
+        define("wrong", account, ContentType(app_label="lithub", model="gone"))
+
+
+def test_to_make_a_relationship_is_to_define_it(define):
+    made = Relationship(
+        "made",
+        from_content_type=ContentType.objects.get_for_model(Account),
+        to_content_type=ContentType.objects.get_for_model(Repo),
+    )
+    try:
+        assert get_relationship("made") is made
+        with pytest.raises(ValueError, match="there is made"):
+            Relationship("made", Account, Repo)
+        (ada,), (repo,) = accounts("ada"), repos("repo")
+        assert made.create_connection(ada, repo).relationship is made
+    finally:
+        undefine_relationship(made)
+    with pytest.raises(TypeError, match="from_model None is neither a model"):
+        Relationship("nothing")
+
+
 class Abstract(models.Model):
     class Meta:
         abstract = True
@@ -196,6 +226,13 @@ def test_models_that_cannot_be(model, error, message):
         ({"on_delete": models.SET_NULL}, ValueError, "on_delete must be CASCADE"),
         ({"on_delete": CASCADE_SIGNAL}, ValueError, "on_delete must be CASCADE"),
         ({"on_delete": None}, ValueError, "on_delete must be CASCADE"),
+        ({"on_delete_from": 7}, ValueError, "on_delete_from must be CASCADE"),
+        ({"on_delete_to": models.SET_NULL}, ValueError, "on_delete_to must be CASCADE"),
+        (
+            {"symmetric": True, "to": Account, "on_delete_to": PROTECT},
+            ValueError,
+            "must be the same",
+        ),
     ],
 )
 def test_options_that_cannot_be(options, error, message):
@@ -239,7 +276,7 @@ def test_composite_keys(registry):
 def test_what_is_undefined_before_its_models_are_loaded(define):
     relationship = define_relationship("gone", Account, Repo)
     undefine_relationship("gone")
-    relationship.publish(Account, Repo, Connection)
+    relationship._publish(Account, Repo, Connection)
     assert not relationship.is_ready
     assert not hasattr(Connection, "gone_from")
 
@@ -980,6 +1017,25 @@ def test_connections_can_keep_their_ends(define, policy, error):
     two.delete()
     hold.remove_connection(ada, one)
     ada.delete()
+
+
+def test_a_policy_for_each_end(define):
+    hold = define("hold", Account, Repo, on_delete_from=PROTECT, on_delete_to=CASCADE)
+    assert (hold.on_delete_from, hold.on_delete_to) == (PROTECT, CASCADE)
+    (ada,), (one, two) = accounts("ada"), repos("one", "two")
+    hold.create_connections([(ada, one), (ada, two)])
+    with pytest.raises(ProtectedError):
+        ada.delete()
+    one.delete()
+    assert list(hold.connected_objects(ada)) == [two]
+    keep = define("keep", Account, Repo, on_delete=PROTECT, on_delete_from=CASCADE)
+    keep.create_connection(ada, two)
+    with pytest.raises(ProtectedError):
+        two.delete()
+    hold.remove_connection(ada, two)
+    ada.delete()
+    assert not keep.connections.exists()
+    two.delete()
 
 
 def test_connections_can_be_left_behind(define):

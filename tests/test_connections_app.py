@@ -116,6 +116,43 @@ def render(text, **context):
     return Template("{% load connections %}" + text).render(Context(context))
 
 
+#: What a template may call: it reads.
+READS = {
+    *METHODS,
+    "reachable_ids_from",
+    "using",
+    "value_of",
+    "type_of",
+    "check_target",
+    "check_target_model",
+}
+
+
+def test_templates_change_nothing(star, pair, define):
+    star.attach("starred", "stargazers_too")
+    things = [star, *star.ends.values(), *star.attachments.values()]
+    for thing in things:
+        for name in dir(type(thing)):
+            method = getattr(type(thing), name)
+            if name[0] == "_" or not callable(method) or isinstance(method, type):
+                continue
+            is_told = getattr(method, "alters_data", False)
+            assert is_told or name in READS, f"{thing}: {name}"
+    text = "".join(
+        "{{ " + f"relationship.{path}" + " }}"
+        for path in (
+            "withdraw",
+            "ends.from.withdraw",
+            "ends.to.publish",
+            "attachments.from.withdraw",
+            "attach",
+        )
+    )
+    assert render(text, relationship=star) == ""
+    assert hasattr(Account, "starred")
+    assert list(pair[0].starred.all()) == [pair[1]]
+
+
 def test_template_tags(star, pair):
     account, repo = pair
     context = {"account": account, "repo": repo, "star": star}

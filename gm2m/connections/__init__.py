@@ -4,7 +4,7 @@ Relations that are declared outside both models: the optional app ``gm2m.connect
 A *relationship* has a name and leads from one model to another; a *connection* is one
 row of it. What a reader meets, in this order:
 
-1.  ``relationships``: ``define_relationship()`` and ``Relationship``, with which
+1.  ``relationship``: ``define_relationship()`` and ``Relationship``, with which
     connections are made, removed (``writing``) and read (``reading``); ``definition``
     judges the arguments, ``defined`` knows all names;
 2.  ``ends``: what a relationship publishes on its connection model for each end, with
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .defined import RelationshipDoesNotExist, get_relationship
     from .models import AbstractConnection, Connection
-    from .relationships import (
+    from .relationship import (
         Relationship,
         define_relationship,
         undefine_relationship,
@@ -44,6 +44,7 @@ __all__ = [
     "undefine_relationship",
 ]
 
+#: The modules of names that are not in ``relationship``.
 MODULES = {
     "AbstractConnection": "models",
     "Connection": "models",
@@ -54,6 +55,6 @@ MODULES = {
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        module = import_module(f".{MODULES.get(name, 'relationships')}", __name__)
-        return getattr(module, name)
+        module = MODULES.get(name, "relationship")
+        return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

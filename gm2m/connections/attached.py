@@ -28,7 +28,7 @@ from .managers import connected_manager_class
 
 if TYPE_CHECKING:
     from .ends import End
-    from .relationships import Relationship
+    from .relationship import Relationship
 
 
 class AttachedRel(ManyToManyRel):
@@ -124,6 +124,9 @@ class Attachment:
             delattr(end.target, self.name)
         end.carriers.remove(self.carrier)
         end.refresh(instead_of=[self.carrier])
+
+    publish.alters_data = True  # type: ignore[attr-defined]
+    withdraw.alters_data = True  # type: ignore[attr-defined]
 
 
 Attachments = dict[str, Attachment]

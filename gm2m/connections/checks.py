@@ -20,7 +20,7 @@ from .integrity import (
     undefined_names,
 )
 from .models import AbstractConnection
-from .relationships import Relationship
+from .relationship import Relationship
 
 
 def check_relationships(

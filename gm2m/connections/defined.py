@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ObjectDoesNotExist
 
 if TYPE_CHECKING:
-    from .relationships import Relationship
+    from .relationship import Relationship
 
 
 class RelationshipDoesNotExist(ObjectDoesNotExist):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps as installed
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT
 from django.db.models.base import ModelBase
 
@@ -39,8 +40,16 @@ def check_name(name: Any) -> None:
         )
 
 
-def check_model(name: str, option: str, model: Any) -> None:
-    """Check a model that is given as a class or by its label."""
+def checked_model(name: str, option: str, model: Any) -> Any:
+    """Return a model that is given as a class, by its label or by its content type."""
+    if isinstance(model, ContentType):
+        found = model.model_class()
+        if found is None:
+            raise ValueError(
+                f"The relationship {name!r}: the {option} {model!r} is the content "
+                f"type of {model.app_label}.{model.model}, which is not installed."
+            )
+        model = found
     if isinstance(model, str):
         app_label, dot, model_name = model.partition(".")
         if not (dot and app_label.isidentifier() and model_name.isidentifier()):
@@ -56,26 +65,27 @@ def check_model(name: str, option: str, model: Any) -> None:
                     f"The relationship {name!r}: the {option} {model!r} is not "
                     f"installed. {error}"
                 ) from error
-        return
+        return model
     if not (isinstance(model, ModelBase) and hasattr(model, "_meta")):
         raise TypeError(
             f"The relationship {name!r}: the {option} {model!r} is neither a model nor "
-            "the name of one."
+            "the name of one, nor a content type."
         )
     if model._meta.abstract:
         raise ValueError(
             f"The relationship {name!r}: the {option} {model._meta.label} is abstract. "
             "Name a concrete model instead."
         )
+    return model
 
 
-def check_connection_model(name: str, model: Any) -> None:
-    """Check the model of connections, ``None`` for the default one."""
+def checked_connection_model(name: str, model: Any) -> Any:
+    """Return the model of connections as given, ``None`` for the default one."""
     if model is None:
-        return
-    check_model(name, "connection_model", model)
+        return None
+    model = checked_model(name, "connection_model", model)
     if isinstance(model, str):
-        return
+        return model
     if not isinstance(getattr(model, "from_object", None), EndObject):
         raise TypeError(
             f"The relationship {name!r}: the connection_model {model._meta.label} is "
@@ -86,14 +96,31 @@ def check_connection_model(name: str, model: Any) -> None:
             f"The relationship {name!r}: the connection_model {model._meta.label} is a "
             "proxy or a multi-table child of another. Subclass AbstractConnection."
         )
+    return model
 
 
-def check_on_delete(name: str, policy: Any) -> None:
-    if policy not in POLICIES:
+def checked_policies(
+    name: str, symmetric: bool, on_delete: Any, on_delete_from: Any, on_delete_to: Any
+) -> tuple[Any, Any]:
+    """Return what becomes of connections when the object at either end is deleted."""
+    given = {
+        "on_delete": on_delete,
+        "on_delete_from": on_delete if on_delete_from is None else on_delete_from,
+        "on_delete_to": on_delete if on_delete_to is None else on_delete_to,
+    }
+    for option, policy in given.items():
+        if policy not in POLICIES:
+            raise ValueError(
+                f"The relationship {name!r}: {option} must be CASCADE, PROTECT, "
+                f"RESTRICT or DO_NOTHING of django.db.models, not {policy!r}."
+            )
+    if symmetric and given["on_delete_from"] is not given["on_delete_to"]:
         raise ValueError(
-            f"The relationship {name!r}: on_delete must be CASCADE, PROTECT, RESTRICT "
-            f"or DO_NOTHING of django.db.models, not {policy!r}."
+            f"The relationship {name!r} is symmetric, so that an object may be at "
+            "either end: on_delete_from and on_delete_to must be the same. Use "
+            "on_delete."
         )
+    return given["on_delete_from"], given["on_delete_to"]
 
 
 def when_ready(models: tuple[Any, ...], function: Callable[..., None]) -> None:

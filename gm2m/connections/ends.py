@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
 
-    from .relationships import Relationship
+    from .relationship import Relationship
 
 SQL = tuple[str, tuple[()]]
 
@@ -78,7 +78,7 @@ class End:
             self,  # type: ignore[arg-type]  # It stands in the place of a field.
             self.target,
             self.name,
-            on_delete=relationship.on_delete,
+            on_delete=getattr(relationship, f"on_delete_{side}"),
         )
         #: What else is published for this end: the carrier of an accessor's rel.
         self.carriers: list[Any] = []
@@ -112,6 +112,11 @@ class End:
         with lock:
             show(self.through, self.target, (), [*self.carriers, self.target_key])
             delattr(self.model, self.name)
+
+    # A template may come to an end, but is not to take it away.
+    publish.alters_data = True  # type: ignore[attr-defined]
+    refresh.alters_data = True  # type: ignore[attr-defined]
+    withdraw.alters_data = True  # type: ignore[attr-defined]
 
     # What lookups ask of a field.
 

@@ -36,11 +36,11 @@ class Graph:
     name: str
     symmetric: bool
     ends: Any
-    rows: Any
+    _rows: Any
     _using: str | None
 
     def distance_between(
-        self, from_obj: Any, to_obj: Any, /, limit: int | None = 2
+        self, from_obj: Any, to_obj: Any, limit: int | None = 2
     ) -> int | None:
         """
         Return over how many connections the shortest way leads from one object to the
@@ -50,20 +50,20 @@ class Graph:
         No query for the same object, else at most one for each connection of the way
         and 5,000 objects on a level; two where the relationship is symmetric.
         """
-        found = self.keys_between(from_obj, to_obj, limit, ())
+        found = self._keys_between(from_obj, to_obj, limit, ())
         return None if found is None else len(found) - 1
 
     def are_connected(
-        self, from_obj: Any, to_obj: Any, /, limit: int | None = None
+        self, from_obj: Any, to_obj: Any, limit: int | None = None
     ) -> bool:
         """
         Return whether there is any way from one object to the other, of at most `limit`
         connections. The queries are those of ``distance_between()``.
         """
-        return self.keys_between(from_obj, to_obj, limit, ()) is not None
+        return self._keys_between(from_obj, to_obj, limit, ()) is not None
 
     def path_between(
-        self, from_obj: Any, to_obj: Any, /, limit: int | None = None
+        self, from_obj: Any, to_obj: Any, limit: int | None = None
     ) -> list[Any] | None:
         """
         Return the objects on a shortest way from one object to the other, with both;
@@ -75,42 +75,42 @@ class Graph:
         """
         gone: set[Any] = set()
         while True:
-            keys = self.keys_between(from_obj, to_obj, limit, gone)
+            keys = self._keys_between(from_obj, to_obj, limit, gone)
             if keys is None:
                 return None
             if len(keys) == 1:
                 return [from_obj]
             between = keys[1:-1]
-            objs = self.objects_of(between, from_obj)
+            objs = self._objects_of(between, from_obj)
             missing = [key for key in between if key not in objs]
             if not missing:
                 return [from_obj, *(objs[key] for key in between), to_obj]
             gone.update(missing)
 
     def reachable_from(
-        self, obj: Any, /, max_depth: int | None = None
+        self, from_obj: Any, max_depth: int | None = None
     ) -> dict[Any, int]:
         """
-        Return the objects that can be reached from `obj`, each with its distance, the
-        nearest first. `obj` is not among them, nor what takes more than `max_depth`
-        connections.
+        Return the objects that can be reached from `from_obj`, each with its distance,
+        the nearest first. `from_obj` is not among them, nor what takes more than
+        `max_depth` connections.
 
         One query for each level and 5,000 objects on it, two where the relationship is
         symmetric; and one for each 5,000 objects of the result.
         """
-        depths = self.depths_from(obj, max_depth)
-        objs = self.objects_of(depths, obj)
+        depths = self._depths_from(from_obj, max_depth)
+        objs = self._objects_of(depths, from_obj)
         return {objs[key]: depth for key, depth in depths.items() if key in objs}
 
     def reachable_ids_from(
-        self, obj: Any, /, max_depth: int | None = None
+        self, from_obj: Any, max_depth: int | None = None
     ) -> dict[Any, int]:
         """
-        Return the primary keys of what can be reached from `obj`, each with its
+        Return the primary keys of what can be reached from `from_obj`, each with its
         distance, the nearest first: as connections have them, without fetching objects.
         """
-        depths = self.depths_from(obj, max_depth)
-        natives = self.natives_of(depths, obj)
+        depths = self._depths_from(from_obj, max_depth)
+        natives = self._natives_of(depths, from_obj)
         return {natives[key]: depth for key, depth in depths.items() if key in natives}
 
     adistance_between = async_twin("distance_between")
@@ -127,7 +127,7 @@ class Graph:
         same: bool = self.ends["from"].target is self.ends["to"].target
         return same
 
-    def keys_between(
+    def _keys_between(
         self, from_obj: Any, to_obj: Any, limit: int | None, gone: Iterable[Any]
     ) -> list[Any] | None:
         """Return the keys on a shortest way that avoids those that are `gone`."""
@@ -137,7 +137,7 @@ class Graph:
         if not self.is_homogeneous:
             if (
                 limit == 0
-                or not self.rows(from_obj).filter(from_pk=start, to_pk=goal).exists()
+                or not self._rows(from_obj).filter(from_pk=start, to_pk=goal).exists()
             ):
                 return None
             return [start, goal]
@@ -145,18 +145,18 @@ class Graph:
             start,
             goal,
             limit,
-            self.step(from_obj, forwards=True),
-            self.step(from_obj, forwards=False),
+            self._step(from_obj, forwards=True),
+            self._step(from_obj, forwards=False),
             gone,
         )
 
-    def depths_from(self, obj: Any, max_depth: int | None) -> dict[Any, int]:
+    def _depths_from(self, obj: Any, max_depth: int | None) -> dict[Any, int]:
         """Return the keys that can be reached, with their distances."""
         limit = checked_limit(max_depth, "max_depth")
         start = self.ends["from"].value_of(obj)
         if not self.is_homogeneous:
             limit = min(limit, 1)
-        step = self.step(obj, forwards=True)
+        step = self._step(obj, forwards=True)
         # Keys of the other model are not those of this one.
         depths = {start: 0} if self.is_homogeneous else {}
         level = [start]
@@ -170,11 +170,11 @@ class Graph:
             del depths[start]
         return depths
 
-    def step(self, obj: Model, *, forwards: bool) -> Step:
+    def _step(self, obj: Model, *, forwards: bool) -> Step:
         """Return a function that finds the neighbours of keys, in batches."""
         here, there = ("from_pk", "to_pk") if forwards else ("to_pk", "from_pk")
         ways = [(here, there), (there, here)] if self.symmetric else [(here, there)]
-        rows = self.rows(obj).order_by()
+        rows = self._rows(obj).order_by()
 
         def neighbours(keys: list[Any]) -> Iterator[tuple[Any, Any]]:
             for batch in batches(keys, BATCH_SIZE):
@@ -186,23 +186,23 @@ class Graph:
 
     # Objects.
 
-    def natives_of(self, keys: Iterable[Any], obj: Model) -> dict[Any, Any]:
+    def _natives_of(self, keys: Iterable[Any], obj: Model) -> dict[Any, Any]:
         """Return the primary keys that `keys` of the end ``"to"`` stand for."""
         end = self.ends["to"]
         if not end.is_text:
             return {key: key for key in keys}
-        connection = databases[self.objects_near(obj).db]
+        connection = databases[self._objects_near(obj).db]
         return {text: native for native, text in end.key.natives(keys, connection)}
 
-    def objects_of(self, keys: Iterable[Any], obj: Model) -> dict[Any, Any]:
+    def _objects_of(self, keys: Iterable[Any], obj: Model) -> dict[Any, Any]:
         """Return the objects of `keys`, one query for each ``BATCH_SIZE`` of them."""
         end, found = self.ends["to"], {}
-        for batch in batches(self.natives_of(keys, obj).values(), BATCH_SIZE):
-            for one in self.objects_near(obj).filter(pk__in=batch):
+        for batch in batches(self._natives_of(keys, obj).values(), BATCH_SIZE):
+            for one in self._objects_near(obj).filter(pk__in=batch):
                 found[end.value_of(one)] = one
         return found
 
-    def objects_near(self, obj: Model) -> Any:
+    def _objects_near(self, obj: Model) -> Any:
         """Return a queryset of all objects at the end ``"to"``."""
         manager = self.ends["to"].given._default_manager
         return manager.db_manager(self._using, hints={"instance": obj}).get_queryset()

@@ -18,7 +18,7 @@ from .models import AbstractConnection
 
 if TYPE_CHECKING:
     from .ends import End
-    from .relationships import Relationship
+    from .relationship import Relationship
 
 
 class Dangling(NamedTuple):

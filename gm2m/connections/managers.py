@@ -15,7 +15,7 @@ from ..targets import copy_instance, is_not_hidden, not_hidden
 
 if TYPE_CHECKING:
     from .attached import Attachment
-    from .relationships import Relationship
+    from .relationship import Relationship
 
 #: The name under which prefetched objects carry the key of the one that they belong to.
 OTHER_KEY = "_prefetch_related_val_connected"
@@ -65,7 +65,7 @@ class ConnectedManager(RelatedManager):
         return super().get_queryset()  # type: ignore[misc, no-any-return]
 
     def _apply_rel_filters(self, queryset: Any) -> QuerySet[Any]:
-        return self.relationship.others_of(
+        return self.relationship._others_of(
             self.instance, self.side, {}, queryset=self.as_of_instance(queryset)
         )
 
@@ -108,9 +108,9 @@ class ConnectedManager(RelatedManager):
         """
         relationship, end = self.relationship, self.attachment.end
         others: dict[Any, dict[Any, None]] = {}
-        for key, other in relationship.step(instance, forwards=True)(keys):
+        for key, other in relationship._step(instance, forwards=True)(keys):
             others.setdefault(other, {})[key] = None
-        natives = list(relationship.natives_of(others, instance).values())
+        natives = list(relationship._natives_of(others, instance).values())
         found = []
         for obj in queryset.filter(pk__in=natives):
             first = True
@@ -135,7 +135,7 @@ class ConnectedManager(RelatedManager):
         model = shown.model
         using = self._db or router.db_for_write(model, instance=self.instance)
         shown = shown.using(using)
-        other = self.relationship.other_key(self.instance, self.side)
+        other = self.relationship._other_key(self.instance, self.side)
         rows = rows.annotate(**{OTHER_KEY: other})
         if using == rows.db:
             return rows.filter(is_not_hidden(shown, OuterRef(OTHER_KEY)))
@@ -151,20 +151,20 @@ class ConnectedManager(RelatedManager):
         """
         self.drop_cache()
         defaults = dict(resolve_callables(through_defaults or {}))
-        self.relationship.add_others(self.instance, self.side, objs, defaults)
+        self.relationship._add_others(self.instance, self.side, objs, defaults)
 
     def remove(self, *objs: Any) -> None:
         """Remove the connections with `objs`."""
         self.drop_cache()
-        self.relationship.remove_others(self.instance, self.side, objs, self._shown)
+        self.relationship._remove_others(self.instance, self.side, objs, self._shown)
 
     def clear(self) -> None:
         """Remove all connections. One query if nobody listens to their removal."""
         self.drop_cache()
         relationship = self.relationship
-        rows = relationship.connections_of(self.instance, self.side, {})
-        rows = self._shown(rows.using(relationship.write_db(self.instance)))
-        relationship.delete(rows)
+        rows = relationship._connections_of(self.instance, self.side, {})
+        rows = self._shown(rows.using(relationship._write_db(self.instance)))
+        relationship._delete(rows)
 
     def set(
         self,
@@ -179,7 +179,7 @@ class ConnectedManager(RelatedManager):
         """
         self.drop_cache()
         defaults = dict(resolve_callables(through_defaults or {}))
-        self.relationship.set_others(
+        self.relationship._set_others(
             self.instance, self.side, objs, defaults, self._shown, clear=clear
         )
 

@@ -12,11 +12,19 @@ from django.utils.translation import gettext_lazy as _
 from .defined import RelationshipDoesNotExist, get_relationship
 from .definition import NAME_MAX_LENGTH
 from .objects import EndObject
+from .relationship import Relationship, define_relationship
 
 if TYPE_CHECKING:
     from django.db.models.manager import Manager
 
-    from .relationships import Relationship
+__all__ = [
+    "AbstractConnection",
+    "Connection",
+    "Relationship",
+    "RelationshipDoesNotExist",
+    "define_relationship",
+    "get_relationship",
+]
 
 #: A key as text: on MySQL, an index over a name and two keys has room for so many.
 KEY_MAX_LENGTH = 255
@@ -105,7 +113,7 @@ class AbstractConnection(models.Model):
     def arrange(self, relationship: Relationship) -> None:
         """Put the keys into the order in which the relationship keeps them."""
         pair = self.from_pk, self.to_pk
-        self.from_pk, self.to_pk = relationship.canonical(pair)
+        self.from_pk, self.to_pk = relationship._canonical(pair)
 
 
 class Connection(AbstractConnection):

@@ -26,7 +26,7 @@ class Reading:
 
     # Connections.
 
-    def rows(self, obj: Model | None = None) -> QuerySet[AbstractConnection]:
+    def _rows(self, obj: Model | None = None) -> QuerySet[AbstractConnection]:
         """Return all connections, in the database to read them from for `obj`."""
         hints = {} if obj is None else {"instance": obj}
         manager: Any = self.connection_model._default_manager
@@ -38,9 +38,9 @@ class Reading:
     @property
     def connections(self) -> QuerySet[AbstractConnection]:
         """All connections, a queryset of the connection model."""
-        return self.rows()
+        return self._rows()
 
-    def between(
+    def _between(
         self, from_obj: Any, to_obj: Any, characteristics: dict[str, Any]
     ) -> QuerySet[AbstractConnection]:
         """Return the connections between two objects."""
@@ -49,37 +49,35 @@ class Reading:
         condition = Q(from_pk=one, to_pk=two)
         if self.symmetric and one != two:
             condition |= Q(from_pk=two, to_pk=one)
-        return self.rows(from_obj).filter(condition, **characteristics)
+        return self._rows(from_obj).filter(condition, **characteristics)
 
-    def get_connection(
-        self, from_obj: Any, to_obj: Any, /, **characteristics: Any
-    ) -> Any:
+    def get_connection(self, from_obj: Any, to_obj: Any, **characteristics: Any) -> Any:
         """
         Return the connection between two objects, ``None`` if there is none. Of
         several it is the oldest. One query.
         """
-        found = self.between(from_obj, to_obj, characteristics)
+        found = self._between(from_obj, to_obj, characteristics)
         return found.order_by("pk").first()
 
     def connection_exists(
-        self, from_obj: Any, to_obj: Any, /, **characteristics: Any
+        self, from_obj: Any, to_obj: Any, **characteristics: Any
     ) -> bool:
         """Return whether two objects are connected. One query."""
-        return self.between(from_obj, to_obj, characteristics).exists()
+        return self._between(from_obj, to_obj, characteristics).exists()
 
     def connections_from_object(
-        self, obj: Any, /, **characteristics: Any
+        self, from_obj: Any, **characteristics: Any
     ) -> QuerySet[AbstractConnection]:
-        """Return the connections that lead from `obj`: a queryset, one query."""
-        return self.connections_of(obj, "from", characteristics)
+        """Return the connections that lead from `from_obj`: a queryset, one query."""
+        return self._connections_of(from_obj, "from", characteristics)
 
     def connections_to_object(
-        self, obj: Any, /, **characteristics: Any
+        self, to_obj: Any, **characteristics: Any
     ) -> QuerySet[AbstractConnection]:
-        """Return the connections that lead to `obj`: a queryset, one query."""
-        return self.connections_of(obj, "to", characteristics)
+        """Return the connections that lead to `to_obj`: a queryset, one query."""
+        return self._connections_of(to_obj, "to", characteristics)
 
-    def connections_of(
+    def _connections_of(
         self, obj: Any, side: str, characteristics: dict[str, Any]
     ) -> QuerySet[AbstractConnection]:
         """Return the connections that have `obj` at the end `side`, or at either."""
@@ -89,43 +87,43 @@ class Reading:
             # With the name in both, SQLite goes by both indexes.
             name = {"relationship_name": self.name}
             condition = Q(**name, from_pk=value) | Q(**name, to_pk=value)
-        return self.rows(obj).filter(condition, **characteristics)
+        return self._rows(obj).filter(condition, **characteristics)
 
     # Objects.
 
-    def connected_objects(self, obj: Any, /, **characteristics: Any) -> QuerySet[Any]:
+    def connected_objects(self, from_obj: Any, **characteristics: Any) -> QuerySet[Any]:
         """
-        Return the objects to which connections lead from `obj`, each once: a queryset
-        of their model's default manager, one query.
+        Return the objects to which connections lead from `from_obj`, each once: a
+        queryset of their model's default manager, one query.
         """
-        return self.others_of(obj, "from", characteristics)
+        return self._others_of(from_obj, "from", characteristics)
 
     def connected_to_objects(
-        self, obj: Any, /, **characteristics: Any
+        self, to_obj: Any, **characteristics: Any
     ) -> QuerySet[Any]:
         """
-        Return the objects from which connections lead to `obj`, each once: a queryset
-        of their model's default manager, one query.
+        Return the objects from which connections lead to `to_obj`, each once: a
+        queryset of their model's default manager, one query.
         """
-        return self.others_of(obj, "to", characteristics)
+        return self._others_of(to_obj, "to", characteristics)
 
     def connected_object_ids(
-        self, obj: Any, /, **characteristics: Any
+        self, from_obj: Any, **characteristics: Any
     ) -> QuerySet[Any, Any]:
         """Return the primary keys of ``connected_objects()``: a queryset, one query."""
-        return self.connected_objects(obj, **characteristics).values_list(
+        return self.connected_objects(from_obj, **characteristics).values_list(
             "pk", flat=True
         )
 
     def connected_to_object_ids(
-        self, obj: Any, /, **characteristics: Any
+        self, to_obj: Any, **characteristics: Any
     ) -> QuerySet[Any, Any]:
         """Return the primary keys of ``connected_to_objects()``: the same."""
-        return self.connected_to_objects(obj, **characteristics).values_list(
+        return self.connected_to_objects(to_obj, **characteristics).values_list(
             "pk", flat=True
         )
 
-    def others_of(
+    def _others_of(
         self,
         obj: Any,
         side: str,
@@ -142,23 +140,25 @@ class Reading:
             queryset = manager.db_manager(
                 self._using, hints={"instance": obj}
             ).get_queryset()
-        rows = self.connections_of(obj, side, characteristics)
-        keys: Any = rows.order_by().values_list(self.other_key(obj, side), flat=True)
+        rows = self._connections_of(obj, side, characteristics)
+        keys: Any = rows.order_by().values_list(self._other_key(obj, side), flat=True)
         if queryset.db != rows.db:
             # No subquery reaches into another database.
             keys = list(keys)
         return queryset.filter(pk__in=keys)  # type: ignore[no-any-return]
 
-    def other_key(self, obj: Any, side: str) -> Any:
+    def _other_key(self, obj: Any, side: str) -> Any:
         """Return an expression for the key at the other end, in its own type."""
         other_side = OTHER[side]
-        other = self.native_key(other_side)
+        other = self._native_key(other_side)
         if not self.symmetric:
             return other
-        here = When(from_pk=self.ends["from"].value_of(obj), then=self.native_key("to"))
-        return Case(here, default=self.native_key("from"))
+        here = When(
+            from_pk=self.ends["from"].value_of(obj), then=self._native_key("to")
+        )
+        return Case(here, default=self._native_key("from"))
 
-    def native_key(self, side: str) -> Any:
+    def _native_key(self, side: str) -> Any:
         """Return an expression for the key at the end `side`, in its own type."""
         end = self.ends[side]
         name = f"{side}_pk"
@@ -172,7 +172,7 @@ class Reading:
         their model's default manager, one query.
         """
         shared = self.connected_objects(one)
-        return self.others_of(two, "from", {}, queryset=shared)
+        return self._others_of(two, "from", {}, queryset=shared)
 
     aget_connection = async_twin("get_connection")
     aconnection_exists = async_twin("connection_exists")

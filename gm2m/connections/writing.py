@@ -36,13 +36,13 @@ class Writing:
     ends: Any
     connection_model: Any
     is_unique: Any
-    rows: Any
-    between: Any
-    connections_of: Any
+    _rows: Any
+    _between: Any
+    _connections_of: Any
     _using: str | None
 
     def create_connection(
-        self, from_obj: Any, to_obj: Any, /, **characteristics: Any
+        self, from_obj: Any, to_obj: Any, **characteristics: Any
     ) -> Any:
         """
         Connect two objects and return the connection. Where the connection model has
@@ -52,19 +52,17 @@ class Writing:
         One query for a connection that is there, else two and a savepoint; one where
         pairs are not unique.
         """
-        pair = self.pair(from_obj, to_obj)
-        self.check_characteristics(characteristics)
-        using = self.write_db(from_obj)
-        self.check_collations(using)
+        pair = self._pair(from_obj, to_obj)
+        self._check_characteristics(characteristics)
+        using = self._write_db(from_obj)
+        self._check_collations(using)
         rows: Any = self.connection_model._base_manager.using(using)
-        identity = self.identity(pair)
+        identity = self._identity(pair)
         if self.is_unique:
             return rows.get_or_create(**identity, defaults=characteristics)[0]
         return rows.create(**identity, **characteristics)
 
-    def create_connections(
-        self, pairs: Iterable[Pair], /, **characteristics: Any
-    ) -> None:
+    def create_connections(self, pairs: Iterable[Pair], **characteristics: Any) -> None:
         """
         Connect the two objects of each of `pairs`, all or none. Where the connection
         model has one connection for each pair, those that are there are left alone.
@@ -73,33 +71,33 @@ class Writing:
         pairs are unique one more that reads what is there; three if somebody listens
         to ``connection_created``.
         """
-        self.check_characteristics(characteristics)
-        objs = [self.checked(pair) for pair in pairs]
+        self._check_characteristics(characteristics)
+        objs = [self._checked(pair) for pair in pairs]
         if objs:
-            found = [self.pair(*two) for two in objs]
-            self.insert(found, characteristics, self.write_db(objs[0][0]))
+            found = [self._pair(*two) for two in objs]
+            self._insert(found, characteristics, self._write_db(objs[0][0]))
 
     def remove_connection(
-        self, from_obj: Any, to_obj: Any, /, **characteristics: Any
+        self, from_obj: Any, to_obj: Any, **characteristics: Any
     ) -> int:
         """
         Remove the connections between two objects, and return how many there were. One
         query, two if somebody listens to ``connection_removed``.
         """
-        found = self.between(from_obj, to_obj, characteristics)
-        return self.delete(found.using(self.write_db(from_obj)))
+        found = self._between(from_obj, to_obj, characteristics)
+        return self._delete(found.using(self._write_db(from_obj)))
 
     def set_connected(
-        self, obj: Any, others: Iterable[Any], /, **characteristics: Any
+        self, from_obj: Any, others: Iterable[Any], **characteristics: Any
     ) -> None:
         """
-        Make `others` the objects to which connections lead from `obj`. Connections to
-        those that stay are left alone; `characteristics` are for new ones.
+        Make `others` the objects to which connections lead from `from_obj`. Connections
+        to those that stay are left alone; `characteristics` are for new ones.
 
         One query to read, one to delete if some go, and those of
         ``create_connections()`` if some are new.
         """
-        self.set_others(obj, "from", others, characteristics)
+        self._set_others(from_obj, "from", others, characteristics)
 
     create_connection.alters_data = True  # type: ignore[attr-defined]
     create_connections.alters_data = True  # type: ignore[attr-defined]
@@ -110,13 +108,13 @@ class Writing:
     aremove_connection = async_twin("remove_connection")
     aset_connected = async_twin("set_connected")
 
-    def write_db(self, obj: Model) -> str:
+    def _write_db(self, obj: Model) -> str:
         """Return the alias of the database to which connections of `obj` go."""
         return self._using or router.db_for_write(self.connection_model, instance=obj)
 
     # Pairs: the values of the two key columns.
 
-    def pair(self, from_obj: Any, to_obj: Any) -> Pair:
+    def _pair(self, from_obj: Any, to_obj: Any) -> Pair:
         """
         Return the keys of two objects as a connection has them, a symmetric one in one
         order. Raise an error for objects that cannot be connected.
@@ -124,10 +122,10 @@ class Writing:
         ends = self.ends
         one = ends["from"].value_of(from_obj, to_write=True)
         two = ends["to"].value_of(to_obj, to_write=True)
-        self.check_allowed(from_obj, to_obj)
-        return self.canonical((one, two))
+        self._check_allowed(from_obj, to_obj)
+        return self._canonical((one, two))
 
-    def check_allowed(self, one: Model, two: Model) -> None:
+    def _check_allowed(self, one: Model, two: Model) -> None:
         """Raise ``ValueError`` if the routers forbid a connection between objects."""
         if not router.allow_relation(one, two):
             raise ValueError(
@@ -136,19 +134,19 @@ class Writing:
                 "and the routers do not allow relations between them."
             )
 
-    def check_collations(self, using: str) -> None:
+    def _check_collations(self, using: str) -> None:
         """Raise ``TypeError`` if `using` compares keys otherwise than the models do."""
         for end in self.ends.values():
             check_collation(end.target, end.links.key, databases[using], end)
 
-    def canonical(self, pair: Pair) -> Pair:
+    def _canonical(self, pair: Pair) -> Pair:
         """Return `pair` in the order in which it is kept: by the text of the keys."""
         one, two = pair
         if self.symmetric and str(two) < str(one):
             return two, one
         return pair
 
-    def identity(self, pair: Pair) -> dict[str, Any]:
+    def _identity(self, pair: Pair) -> dict[str, Any]:
         """Return the columns that tell a connection from others."""
         return {
             "relationship_name": self.name,
@@ -156,7 +154,7 @@ class Writing:
             "to_pk": pair[1],
         }
 
-    def checked(self, pair: Any) -> Pair:
+    def _checked(self, pair: Any) -> Pair:
         """Return `pair` if it is two things."""
         if isinstance(pair, (tuple, list)) and len(pair) == 2:
             return pair[0], pair[1]
@@ -165,7 +163,7 @@ class Writing:
             "none. Pass an iterable of (from_obj, to_obj)."
         )
 
-    def check_characteristics(self, characteristics: dict[str, Any]) -> None:
+    def _check_characteristics(self, characteristics: dict[str, Any]) -> None:
         """Raise ``TypeError`` for values that no field of the model takes."""
         opts: Any = self.connection_model._meta
         for name in characteristics:
@@ -186,11 +184,11 @@ class Writing:
 
     # Rows.
 
-    def insert(
+    def _insert(
         self, pairs: Sequence[Pair], characteristics: dict[str, Any], using: str
     ) -> None:
         """Insert connections for `pairs` that are not there, or where they may be."""
-        self.check_collations(using)
+        self._check_collations(using)
         model = self.connection_model
         rows = model._base_manager.using(using)
         is_heard = connection_created.has_listeners()
@@ -206,18 +204,20 @@ class Writing:
             ):
                 new = some
                 if self.is_unique and (is_heard or not ignore):
-                    present = self.present(some, using)
+                    present = self._present(some, using)
                     new = [pair for pair in some if pair not in present]
                 made = rows.bulk_create(
-                    [model(**self.identity(pair), **characteristics) for pair in new],
+                    [model(**self._identity(pair), **characteristics) for pair in new],
                     ignore_conflicts=ignore,
                 )
                 if is_heard:
-                    self.announce(self.present(new, using).values() if ignore else made)
+                    self._announce(
+                        self._present(new, using).values() if ignore else made
+                    )
 
         write_at_once(using, write)
 
-    def present(self, pairs: Sequence[Pair], using: str) -> dict[Pair, Any]:
+    def _present(self, pairs: Sequence[Pair], using: str) -> dict[Pair, Any]:
         """Return the connections of `pairs` that are there. One query, if any are."""
         if not pairs:
             return {}
@@ -230,7 +230,7 @@ class Writing:
         found = {(row.from_pk, row.to_pk): row for row in rows}
         return {pair: row for pair, row in found.items() if pair in wanted}
 
-    def announce(self, made: Iterable[AbstractConnection]) -> None:
+    def _announce(self, made: Iterable[AbstractConnection]) -> None:
         """Tell of connections that were made without ``save()``."""
         for connection in made:
             connection_created.send(
@@ -239,7 +239,7 @@ class Writing:
                 using=connection._state.db,
             )
 
-    def delete(self, rows: Any) -> int:
+    def _delete(self, rows: Any) -> int:
         """Delete connections and return how many they were."""
         _total, by_model = rows.order_by().delete()
         count: int = by_model.get(self.connection_model._meta.label, 0)
@@ -247,7 +247,7 @@ class Writing:
 
     # The objects at one end.
 
-    def set_others(
+    def _set_others(
         self,
         obj: Any,
         side: str,
@@ -267,26 +267,26 @@ class Writing:
                 f"The relationship {self.name!r} sets an iterable of objects, not "
                 f"{others!r}."
             )
-        self.check_characteristics(characteristics)
-        wanted = dict.fromkeys(self.pairs_of(obj, side, others))
-        using = self.write_db(obj)
-        rows = shown(self.connections_of(obj, side, {}).using(using))
+        self._check_characteristics(characteristics)
+        wanted = dict.fromkeys(self._pairs_of(obj, side, others))
+        using = self._write_db(obj)
+        rows = shown(self._connections_of(obj, side, {}).using(using))
 
         def write() -> None:
             if clear:
-                self.delete(rows)
+                self._delete(rows)
             present: dict[Pair, list[Any]] = {}
             for pk, one, two in rows.values_list("pk", "from_pk", "to_pk"):
-                present.setdefault(self.canonical((one, two)), []).append(pk)
+                present.setdefault(self._canonical((one, two)), []).append(pk)
             gone = [pks for pair, pks in present.items() if pair not in wanted]
             for some in batches((pk for pks in gone for pk in pks), BATCH_SIZE):
-                self.delete(rows.filter(pk__in=some))
+                self._delete(rows.filter(pk__in=some))
             new = [pair for pair in wanted if pair not in present]
-            self.insert_missing(new, characteristics, using)
+            self._insert_missing(new, characteristics, using)
 
         write_at_once(using, write)
 
-    def add_others(
+    def _add_others(
         self,
         obj: Any,
         side: str,
@@ -294,21 +294,21 @@ class Writing:
         characteristics: dict[str, Any],
     ) -> None:
         """Connect `others`, as far as they are not connected, with `obj`."""
-        self.check_characteristics(characteristics)
-        pairs = list(dict.fromkeys(self.pairs_of(obj, side, others)))
-        self.insert_missing(pairs, characteristics, self.write_db(obj))
+        self._check_characteristics(characteristics)
+        pairs = list(dict.fromkeys(self._pairs_of(obj, side, others)))
+        self._insert_missing(pairs, characteristics, self._write_db(obj))
 
-    def insert_missing(
+    def _insert_missing(
         self, pairs: Sequence[Pair], characteristics: dict[str, Any], using: str
     ) -> None:
         """Insert connections for those `pairs` that have none."""
         if not self.is_unique and pairs:
-            present = self.present(pairs, using)
+            present = self._present(pairs, using)
             pairs = [pair for pair in pairs if pair not in present]
         if pairs:
-            self.insert(pairs, characteristics, using)
+            self._insert(pairs, characteristics, using)
 
-    def remove_others(
+    def _remove_others(
         self,
         obj: Any,
         side: str,
@@ -321,7 +321,7 @@ class Writing:
         """
         other = OTHER[side]
         values = [self.ends[other].value_of(one) for one in others]
-        rows = shown(self.connections_of(obj, side, {}).using(self.write_db(obj)))
+        rows = shown(self._connections_of(obj, side, {}).using(self._write_db(obj)))
         mine = self.ends[side].value_of(obj)
 
         def write() -> None:
@@ -330,12 +330,12 @@ class Writing:
                 if self.symmetric:
                     condition = Q(from_pk=mine, to_pk__in=some)
                     condition |= Q(to_pk=mine, from_pk__in=some)
-                self.delete(rows.filter(condition))
+                self._delete(rows.filter(condition))
 
         write_at_once(rows.db, write)
 
-    def pairs_of(self, obj: Any, side: str, others: Iterable[Any]) -> list[Pair]:
+    def _pairs_of(self, obj: Any, side: str, others: Iterable[Any]) -> list[Pair]:
         """Return the pairs of `obj`, at the end `side`, with each of `others`."""
         if side == "from":
-            return [self.pair(obj, other) for other in others]
-        return [self.pair(other, obj) for other in others]
+            return [self._pair(obj, other) for other in others]
+        return [self._pair(other, obj) for other in others]

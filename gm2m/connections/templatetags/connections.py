@@ -18,7 +18,7 @@ from typing import Any
 from django import template
 
 from ..defined import get_relationship
-from ..relationships import Relationship
+from ..relationship import Relationship
 
 register = template.Library()
 

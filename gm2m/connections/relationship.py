@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps as installed
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections as databases
 from django.db.models import CASCADE, Model
@@ -25,10 +26,10 @@ from .defined import (
     relationships,
 )
 from .definition import (
-    check_connection_model,
-    check_model,
     check_name,
-    check_on_delete,
+    checked_connection_model,
+    checked_model,
+    checked_policies,
     when_ready,
 )
 from .ends import End, SymmetricSteps
@@ -45,50 +46,42 @@ DEFAULT_MODEL = "gm2m_connections.Connection"
 
 def define_relationship(
     name: str,
-    from_model: type[Model] | str,
-    to_model: type[Model] | str,
+    from_model: Any,
+    to_model: Any,
     *,
     connection_model: type[Model] | str | None = None,
     symmetric: bool = False,
     on_delete: OnDelete = CASCADE,
+    on_delete_from: OnDelete | None = None,
+    on_delete_to: OnDelete | None = None,
     verbose_name: Any = None,
 ) -> Relationship:
     """
-    Define the relationship `name` from objects of `from_model` to those of `to_model`,
-    classes or names such as ``"auth.User"``, and return it. No queries.
+    Define the relationship `name` from objects of `from_model` to those of `to_model`
+    and return it. Models are classes, names such as ``"auth.User"`` or content types.
+    No queries.
 
     `connection_model` is a subclass of ``AbstractConnection``, by default
     ``Connection``. With `symmetric`, which needs one model at both ends, a connection
     leads both ways. `on_delete` is what becomes of connections when an object at one of
     their ends is deleted: Django's ``CASCADE``, ``PROTECT``, ``RESTRICT`` or
-    ``DO_NOTHING``.
+    ``DO_NOTHING``; `on_delete_from` and `on_delete_to` take its place for one end.
 
     Raises ``TypeError`` or ``ValueError`` for wrong arguments and for a name that is
     taken, ``ImproperlyConfigured`` if the app is not installed. What only shows when
     models that were named are loaded is said by the system checks, and by any use.
     """
-    relationship = Relationship(
+    return Relationship(
         name,
         from_model,
         to_model,
         connection_model=connection_model,
         symmetric=symmetric,
         on_delete=on_delete,
+        on_delete_from=on_delete_from,
+        on_delete_to=on_delete_to,
         verbose_name=verbose_name,
     )
-    if name.lower() in relationships:
-        taken = relationships[name.lower()]
-        raise ValueError(
-            f"The relationship {name!r} cannot be defined: there is {taken} already. "
-            "Names are unique in a project, also without regard to case."
-        )
-    relationships[name.lower()] = relationship
-    try:
-        relationship.prepare()
-    except Exception:
-        del relationships[name.lower()]
-        raise
-    return relationship
 
 
 def undefine_relationship(name: str | Relationship) -> None:
@@ -97,7 +90,7 @@ def undefine_relationship(name: str | Relationship) -> None:
     Its connections stay. No queries.
     """
     relationship = relationships.pop(get_relationship(name).name.lower())
-    relationship.withdraw()
+    relationship._withdraw()
 
 
 class Relationship(Defined, Reading, Writing, Graph, AltersData):
@@ -107,6 +100,9 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
     In the example::
 
         star_repo = define_relationship("star_repo", "auth.User", "lithub.Repo")
+
+    To make one is to define it, with the arguments of ``define_relationship()``. The
+    models may also be given as `from_content_type` and `to_content_type`.
 
     Methods take saved objects of the two models, or of multi-table children and
     proxies of them. They raise ``TypeError`` for what is no such object and
@@ -120,24 +116,27 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
     def __init__(
         self,
         name: str,
-        from_model: Any,
-        to_model: Any,
+        from_model: Any = None,
+        to_model: Any = None,
         *,
+        from_content_type: ContentType | None = None,
+        to_content_type: ContentType | None = None,
         connection_model: Any = None,
         symmetric: bool = False,
         on_delete: OnDelete = CASCADE,
+        on_delete_from: OnDelete | None = None,
+        on_delete_to: OnDelete | None = None,
         verbose_name: Any = None,
     ) -> None:
         check_name(name)
-        for end, model in (("from_model", from_model), ("to_model", to_model)):
-            check_model(name, end, model)
+        from_model = checked_model(name, "from_model", from_model or from_content_type)
+        to_model = checked_model(name, "to_model", to_model or to_content_type)
         if not isinstance(symmetric, bool):
             raise TypeError(
                 f"The relationship {name!r}: symmetric must be True or False, not "
                 f"{symmetric!r}."
             )
-        check_on_delete(name, on_delete)
-        check_connection_model(name, connection_model)
+        connection_model = checked_connection_model(name, connection_model)
         if connection_model is None:
             if not installed.is_installed("gm2m.connections"):
                 raise ImproperlyConfigured(
@@ -146,6 +145,9 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
                 )
             connection_model = DEFAULT_MODEL
         self.name, self.symmetric, self.on_delete = name, symmetric, on_delete
+        self.on_delete_from, self.on_delete_to = checked_policies(
+            name, symmetric, on_delete, on_delete_from, on_delete_to
+        )
         self.verbose_name = verbose_name or name.replace("_", " ")
         #: The two models and that of connections, as they were given.
         self.declared = (from_model, to_model, connection_model)
@@ -154,6 +156,7 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
         #: What was found to be wrong when the models were loaded.
         self.error: Exception | None = None
         self.attachments: Attachments = {}
+        self._define()
 
     def __str__(self) -> str:
         labels = [
@@ -170,13 +173,29 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
 
     # Preparation.
 
-    def prepare(self) -> None:
+    def _define(self) -> None:
+        """Take the name, and publish the relationship once its models are there."""
+        name = self.name.lower()
+        if name in relationships:
+            raise ValueError(
+                f"The relationship {self.name!r} cannot be defined: there is "
+                f"{relationships[name]} already. Names are unique in a project, also "
+                "without regard to case."
+            )
+        relationships[name] = self
+        try:
+            self._prepare()
+        except Exception:
+            del relationships[name]
+            raise
+
+    def _prepare(self) -> None:
         """Publish the relationship as soon as its models are there."""
         waits = any(isinstance(model, str) for model in self.declared)
 
         def publish(*models: Any) -> None:
             try:
-                self.publish(*models)
+                self._publish(*models)
             except (TypeError, ValueError) as error:
                 if not waits or installed.models_ready:
                     raise
@@ -184,11 +203,11 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
 
         when_ready(self.declared, publish)
 
-    def publish(self, from_model: Any, to_model: Any, connection_model: Any) -> None:
+    def _publish(self, from_model: Any, to_model: Any, connection_model: Any) -> None:
         """Show Django the relations that the connection model has with both ends."""
         if relationships.get(self.name.lower()) is not self:
             return  # Forgotten before its models were loaded.
-        check_connection_model(self.name, connection_model)
+        checked_connection_model(self.name, connection_model)
         ends = {
             "from": End(self, "from", from_model, connection_model),
             "to": End(self, "to", to_model, connection_model),
@@ -205,7 +224,7 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
             signal.watch(connection_model)
         self._ends = ends
 
-    def withdraw(self) -> None:
+    def _withdraw(self) -> None:
         """Undo what was published."""
         if self._ends:
             detach(self)
@@ -250,6 +269,20 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
         return model
 
     @property
+    def from_content_type(self) -> ContentType:
+        """The content type of `from_model`. One query, then Django has it cached."""
+        return self._content_type(self.from_model)
+
+    @property
+    def to_content_type(self) -> ContentType:
+        """The content type of `to_model`: the same."""
+        return self._content_type(self.to_model)
+
+    def _content_type(self, model: type[Model]) -> ContentType:
+        manager = ContentType.objects.db_manager(self._using)
+        return manager.get_for_model(model, for_concrete_model=False)
+
+    @property
     def connection_model(self) -> type[AbstractConnection]:
         """The model of the connections."""
         model: type[AbstractConnection] = self.ends["from"].through
@@ -283,3 +316,5 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
         something else on the model has.
         """
         attach(self, from_name, to_name)
+
+    attach.alters_data = True  # type: ignore[attr-defined]
