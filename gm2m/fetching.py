@@ -185,14 +185,8 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
             return {}
         gm2m.relate(model)
         queryset = self._target_queryset(model)
-        is_text = gm2m.links.key.is_text
-        connection = connections[queryset.db]
-        # How the through keeps the keys that targets have.
-        stored: Any = key.field.get_prep_value
-        natives = list(keys)
-        if is_text:
-            texts = dict(key.natives(keys, connection))
-            stored, natives = texts.get, list(texts)
+        column = gm2m.links.key
+        natives: list[Any] = key.natives_in(column, keys, connections[queryset.db])
         pk_name = model._meta.pk.attname
         # In one statement where the order of the queryset matters.
         given = model in self._target_querysets
@@ -200,9 +194,7 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
         targets: dict[Any, Model] = {}
         for batch in batches(natives, size):
             for target in queryset.filter(KeyAmong(F("pk"), batch)):
-                targets[stored(getattr(target, pk_name))] = target
-        # The key of none: to the database, it was equal to one of them.
-        targets.pop(None, None)
+                targets[key.kept_in(column, getattr(target, pk_name))] = target
         return targets
 
     def _target_queryset(self, model: type[Model]) -> Any:

@@ -170,10 +170,16 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
         """
         if model not in self.querysets:
             return set()
-        queryset = self.get_queryset(model)
-        natives = Key(model._meta.pk).natives(keys, connections[queryset.db])
-        among = queryset.filter(pk__in=[native for native, _text in natives])
+        natives = [native for native, _text in self.natives(model, keys)]
+        among = self.get_queryset(model).filter(pk__in=natives)
         return set(among.values_list("pk", flat=True))
+
+    def natives(
+        self, model: type[Model], keys: Iterable[str]
+    ) -> Iterator[tuple[Any, str]]:
+        """Yield the keys of `model` with these texts, each with its text."""
+        using = self.querysets[model].db
+        return Key(model._meta.pk).natives(keys, connections[using])
 
     def label_from_instance(self, obj: Model) -> str:
         """Return the label of a choice; to be overridden."""
@@ -224,11 +230,12 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
             by_model.setdefault(model, []).append(key)
         found: dict[str, Model] = {}
         for model, keys in by_model.items():
+            natives = dict(self.natives(model, keys))
             try:
-                chosen = self.field_of(model).clean(keys)
+                chosen = self.field_of(model).clean(list(natives))
             except ValidationError as error:
                 params: Any = error.params
-                value = f"{model._meta.label_lower}:{params['value']}"
+                value = f"{model._meta.label_lower}:{natives[params['value']]}"
                 raise self.error("invalid_choice", value=value) from None
             found.update((identifier(obj, model), obj) for obj in chosen)
         return ChosenObjects((found[name] for name in dict.fromkeys(values)), self)
@@ -243,10 +250,9 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
             key.encode()
         except ValueError:
             raise self.error("invalid_pk_value", pk=value) from None
-        for model, queryset in self.querysets.items():
+        for model in self.querysets:
             if model._meta.label_lower == label:
-                natives = Key(model._meta.pk).natives([key], connections[queryset.db])
-                if "\0" in key or not list(natives):
+                if "\0" in key or not list(self.natives(model, [key])):
                     raise self.error("invalid_pk_value", pk=value)
                 return model, key
         raise self.error("invalid_choice", value=value)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.contrib.contenttypes.models import ContentType
 from django.db.migrations.state import StateApps
 from django.db.models import CompositePrimaryKey, Field, Model
+from django.db.models.expressions import Col
 
-from .kinds import KINDS, TEXT
+from .kinds import TEXT, kind_of
 
 if TYPE_CHECKING:
     from django.apps.registry import Apps
@@ -38,7 +39,7 @@ class Key:
         while field.remote_field:
             field = field.target_field  # type: ignore[attr-defined]
         self.field = field
-        self.kind: Any = KINDS.get(field.get_internal_type())
+        self.kind: Any = kind_of(field)
         # Fields of other origin may keep another value than they show.
         is_plain = type(field).__module__.startswith("django.db.models.")
         self.plain_type = self.kind.type if self.kind and is_plain else None
@@ -53,10 +54,22 @@ class Key:
         return self.kind is not None and column.kind in (TEXT, self.kind)
 
     def text(self, value: Any) -> str:
-        """Return the text form of `value`."""
+        """
+        Return the text form of `value`, a key as objects have it: that of what the
+        database holds, which a field may show otherwise.
+        """
         if type(value) is self.plain_type:
             return str(value)
         return str(self.field.get_prep_value(value))
+
+    def kept_in(self, column: Key, value: Any) -> Any:
+        """
+        Return what `column`, the key of a through model, keeps for `value`, a key as
+        objects have it.
+        """
+        if column.is_text:
+            return self.text(value)
+        return self.field.get_prep_value(value)
 
     def native(self, text: str, connection: BaseDatabaseWrapper) -> Any:
         """
@@ -69,17 +82,35 @@ class Key:
     def natives(
         self, texts: Iterable[str], connection: BaseDatabaseWrapper
     ) -> Iterator[tuple[Any, str]]:
-        """Yield the keys that `texts` stand for, each with its text; others not."""
+        """
+        Yield the keys, as objects have them, that `texts` stand for, each with its
+        text; others not.
+        """
         if self.kind is None:
             return
-        native, convert = self.kind.native, getattr(self.field, "from_db_value", None)
+        native, converters = self.kind.native, self.field.get_db_converters(connection)
+        column: Any = Col(None, self.field)  # type: ignore[arg-type]
         for text in texts:
             try:
                 value = native(text)
             except (TypeError, ValueError):
                 continue  # No key of the model, or none at all.
-            if str(value) == text:
-                yield (convert(value, None, connection) if convert else value), text
+            if str(value) != text:
+                continue
+            for convert in converters:
+                value = convert(value, column, connection)
+            yield value, text
+
+    def natives_in(
+        self, column: Key, values: Iterable[Any], connection: BaseDatabaseWrapper
+    ) -> list[Any]:
+        """
+        Return the keys, as objects have them, that `values` of `column`, the key of a
+        through model, stand for.
+        """
+        if self.plain_type and not column.is_text:
+            return list(values)
+        return [native for native, _text in self.natives(map(str, values), connection)]
 
 
 def pk_as(obj: Model, model: type[Model]) -> Any:

@@ -5,7 +5,7 @@ A through table keeps the keys of targets of many models in one column, usually 
 text. So every kind of key has a text form, the same in Python and in SQL, and a
 way back.
 
-This module knows databases, nothing of models.
+This module knows databases and Django's fields, nothing of relations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ import uuid
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from django.db import NotSupportedError
+from django.db import NotSupportedError, models
+from django.db.models import (
+    CharField,
+    DateField,
+    DateTimeField,
+    Field,
+    IntegerField,
+    TextField,
+    UUIDField,
+)
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -25,7 +34,7 @@ MIN_BIGINT, MAX_BIGINT = -(2**63), 2**63 - 1
 
 class Kind(ABC):
     """
-    A kind of key, by what Django calls the internal type of its field.
+    A kind of key, by the class of its field.
 
     `text()` and `native()` translate values. `text_sql()` and `native_sql()` do the
     same for SQL: `native_sql()` returns a condition, or ``None``, and an expression
@@ -33,7 +42,6 @@ class Kind(ABC):
     whatever the text (another model's key, or junk).
     """
 
-    internal_types: frozenset[str]
     #: The type of its values in Python.
     type: type
     #: The length that all its keys have as text, 0 if they differ, and what those of
@@ -57,7 +65,6 @@ class Kind(ABC):
 
 
 class TextKind(Kind):
-    internal_types = frozenset({"CharField", "SlugField", "TextField"})
     type = str
 
     def native(self, text: str) -> str:
@@ -70,19 +77,6 @@ class TextKind(Kind):
 
 
 class IntegerKind(Kind):
-    internal_types = frozenset(
-        {
-            "AutoField",
-            "BigAutoField",
-            "BigIntegerField",
-            "IntegerField",
-            "PositiveBigIntegerField",
-            "PositiveIntegerField",
-            "PositiveSmallIntegerField",
-            "SmallAutoField",
-            "SmallIntegerField",
-        }
-    )
     type = int
 
     def native(self, text: str) -> int:
@@ -108,7 +102,6 @@ class IntegerKind(Kind):
 
 
 class UUIDKind(Kind):
-    internal_types = frozenset({"UUIDField"})
     type = uuid.UUID
     length = 36
     plural = "UUIDs"
@@ -140,7 +133,6 @@ class UUIDKind(Kind):
 
 
 class DateKind(Kind):
-    internal_types = frozenset({"DateField"})
     type = datetime.date
     length = 10
     plural = "dates"
@@ -186,11 +178,29 @@ class DateKind(Kind):
 
 
 TEXT = TextKind()
-KINDS: dict[str, Kind] = {
-    internal_type: kind
-    for kind in (TEXT, IntegerKind(), UUIDKind(), DateKind())
-    for internal_type in kind.internal_types
+#: The kinds by the field classes that Django has for them. ``None`` is for one that is
+#: made from another, and keeps something else.
+KINDS: dict[type[Field[Any, Any]], Kind | None] = {
+    CharField: TEXT,
+    TextField: TEXT,
+    IntegerField: IntegerKind(),
+    UUIDField: UUIDKind(),
+    DateField: DateKind(),
+    DateTimeField: None,
 }
+
+
+def kind_of(field: Field[Any, Any]) -> Kind | None:
+    """
+    Return the kind of the key `field`, ``None`` if such keys cannot be linked. A
+    subclass is of the kind of its parent, whatever internal type it says it has; a
+    field that is made from none of Django's is what its internal type says.
+    """
+    stands_for = getattr(models, field.get_internal_type(), object)
+    for field_class in (*type(field).__mro__, *stands_for.__mro__):
+        if field_class in KINDS:
+            return KINDS[field_class]
+    return None
 
 
 def dashed(digits: str, connection: BaseDatabaseWrapper) -> str:

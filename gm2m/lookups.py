@@ -196,7 +196,7 @@ class KeyLookupMixin:
         return getattr(target, "target_key", None)
 
     def native_of(self, value: Any) -> Any:
-        """Return the primary key that `value` is or, as a target, has."""
+        """Return the primary key that `value` is or, as a target, has, prepared."""
         target_key = self.target_key or self.lhs.output_field
         if not isinstance(value, Model):
             return target_key.key.field.get_prep_value(value)
@@ -206,9 +206,8 @@ class KeyLookupMixin:
 
     def key_of(self, target_key: TargetKey, value: Any) -> Any:
         """Return what the through table keeps for `value`, a target or its key."""
-        native = self.native_of(value)
-        links = target_key.gm2m.links
-        return target_key.key.text(native) if links.key.is_text else native
+        prepared = self.native_of(value)
+        return str(prepared) if target_key.gm2m.links.key.is_text else prepared
 
 
 class KeyExact(KeyLookupMixin, Exact):

@@ -82,20 +82,18 @@ class RelatedModelsMixin:
             raise ValueError(
                 f"{self} cannot link {obj!r}: it is not saved. Save it first."
             )
-        if not column.is_text:
-            return Target(model, pk, key.field.get_prep_value(pk))
-        text = key.text(pk)
-        if to_write:
-            check_length(text, obj, column, self)
-        return Target(model, pk, text)
+        kept = key.kept_in(column, pk)
+        if to_write and column.is_text:
+            check_length(kept, obj, column, self)
+        return Target(model, pk, kept)
 
     def target_of_reference(self, reference: Reference, using: str) -> Target:
         """Return the target of a reference that was read from a fixture."""
         apps = self.model._meta.apps
         model = apps.get_model(reference.app_label, reference.model_name)
-        pk = Key(model._meta.pk).native(reference.key, connections[using])
-        is_text = self.links.key.is_text
-        return Target(model, pk, reference.key if is_text else pk)
+        key = Key(model._meta.pk)
+        pk = key.native(reference.key, connections[using])
+        return Target(model, pk, key.kept_in(self.links.key, pk))
 
     def check_target_model(self, model: Any) -> None:
         """Raise ``TypeError`` unless objects of `model` can be linked."""

@@ -347,12 +347,12 @@ def test_name_of_a_target_that_the_through_has_twice(registry):
     ("kind", "text", "native"),
     [
         (
-            "UUIDField",
+            models.UUIDField,
             "CONCAT_WS('-', SUBSTR(x, 1, 8), SUBSTR(x, 9, 4), SUBSTR(x, 13, 4), "
             "SUBSTR(x, 17, 4), SUBSTR(x, 21, 12))",
             "REPLACE(x, '-', '')",
         ),
-        ("IntegerField", "CONCAT(x, '')", "SIGNED"),
+        (models.IntegerField, "CONCAT(x, '')", "SIGNED"),
     ],
 )
 def test_mysql_keeps_uuids_as_text(kind, text, native):
@@ -369,7 +369,7 @@ def test_mysql_keeps_uuids_as_text(kind, text, native):
 def test_other_databases_are_not_supported():
     oracle = SimpleNamespace(vendor="oracle")
     with pytest.raises(NotSupportedError, match="use PostgreSQL, MariaDB, MySQL or"):
-        KINDS["IntegerField"].text_sql("x", oracle)
+        KINDS[models.IntegerField].text_sql("x", oracle)
 
 
 def test_policy_of_a_source_with_several_fields():

@@ -153,12 +153,10 @@ class End:
         pk = pk_as(obj, self.target)
         if pk is None or obj._state.adding:
             raise ValueError(f"{self} needs saved objects: {obj!r} is not saved.")
-        if not self.is_text:
-            return self.key.field.get_prep_value(pk)
-        text = self.key.text(pk)
-        if to_write:
-            check_length(text, obj, self.links.key, self)
-        return text
+        value = self.key.kept_in(self.links.key, pk)
+        if to_write and self.is_text:
+            check_length(value, obj, self.links.key, self)
+        return value
 
 
 class EitherKey(TargetKey):

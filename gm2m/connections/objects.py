@@ -80,10 +80,7 @@ class EndObject:
             if queryset is None:
                 hints = {"instance": first}
                 queryset = model._base_manager.db_manager(hints=hints).all()
-            natives: Any = keys
-            if end.is_text:
-                pairs = end.key.natives(map(str, keys), databases[queryset.db])
-                natives = [native for native, _text in pairs]
+            natives = end.key.natives_in(end.links.key, keys, databases[queryset.db])
             found.extend(queryset.filter(pk__in=natives))
         return found
 

@@ -17,6 +17,8 @@ from django.db.models.functions import Length
 from gm2m import GM2MField
 from gm2m.deletion import CASCADE_SIGNAL
 
+from . import key_fields
+
 
 class Person(models.Model):
     name = models.CharField(max_length=100)
@@ -117,6 +119,65 @@ class Measure(models.Model):
     """A key that cannot be linked."""
 
     value = models.FloatField(primary_key=True)
+
+
+# Targets with key fields of other origin, and their source.
+
+
+class Snow(models.Model):
+    id = key_fields.SnowflakeField(primary_key=True)
+
+
+class Hashed(models.Model):
+    id = key_fields.HashidField(primary_key=True)
+    name = models.CharField(max_length=20, default="")
+
+
+class Prefixed(models.Model):
+    id = key_fields.PrefixedField(max_length=20, primary_key=True)
+
+
+class OwnUUID(models.Model):
+    id = key_fields.OwnUUIDField(primary_key=True)
+
+
+class HashedParent(models.Model):
+    id = key_fields.RelatedHashidField(primary_key=True)
+
+
+class HashedChild(models.Model):
+    parent = models.OneToOneField(HashedParent, models.CASCADE, primary_key=True)
+
+
+class HashedGrandchild(models.Model):
+    parent = models.OneToOneField(HashedChild, models.CASCADE, primary_key=True)
+
+
+class Keyring(models.Model):
+    things = GM2MField(
+        Snow,
+        Hashed,
+        Prefixed,
+        OwnUUID,
+        HashedChild,
+        HashedGrandchild,
+        pk_maxlength=36,
+    )
+    numbered = GM2MField(
+        Snow, Hashed, HashedChild, through="KeyringNumber", related_name="numbered_set"
+    )
+
+
+class KeyringNumber(models.Model):
+    """A through model with a key column of the targets' kind."""
+
+    keyring = models.ForeignKey(Keyring, models.CASCADE)
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.BigIntegerField()
+    thing = GenericForeignKey()
+
+    class Meta:
+        unique_together = ["keyring", "content_type", "object_id"]
 
 
 # Sources.
