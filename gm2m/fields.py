@@ -54,7 +54,7 @@ from .deletion import OnDelete
 from .descriptors import GM2MDescriptor, PrefetchSlot, prefetch_slot
 from .generics import Target_co, TypedField
 from .model_forms import ModelFormsMixin
-from .related_models import RelatedModelsMixin
+from .related_models import Awaited, RelatedModelsMixin
 from .relations import LinkRel
 from .reverse_related import GM2MRel
 from .serialization import create_facade
@@ -163,6 +163,7 @@ class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
         self.is_editable = editable
         self.relations = {}
         self.target_classes = {}
+        self.awaited = []
 
     def deconstruct(self) -> Any:
         """
@@ -226,7 +227,8 @@ class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
     ) -> None:
         rel = self.remote_field
         # Abstract models hand copies to their children: they start anew.
-        rel.model, self.relations, self.target_classes = REMOTE_MODEL, {}, {}
+        rel.model = REMOTE_MODEL
+        self.relations, self.target_classes, self.awaited = {}, {}, []
         # Not ManyToManyField's: it would make its own through and descriptors.
         if rel.related_query_name and not cls._meta.abstract:
             # Django fills in the other placeholders, which related_name has too.
@@ -248,9 +250,10 @@ class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
         elif not cls._meta.swapped:
             rel.through = create_through_model(self, cls)
         if not (self.is_historical or cls._meta.swapped):
+            self.awaited = [
+                Awaited(model, None, by_checks=True) for model in self.related_models
+            ]
             class_prepared.connect(self._model_prepared)
-            for model in self.related_models:
-                lazy_related_operation(self._target_prepared, cls, model, rel.through)
 
     def do_related_class(self, other: type[Model], cls: type[Model]) -> None:
         # Django has resolved "contenttypes.ContentType", in whose class this field is
@@ -262,17 +265,9 @@ class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
     def _through_prepared(self, source: type[Model], through: type[Model]) -> None:
         self.remote_field.through = through
 
-    def _target_prepared(
-        self, source: type[Model], model: type[Model], through: type[Model]
-    ) -> None:
-        try:
-            self.check_target_model(model)
-        except (ImproperlyConfigured, TypeError):
-            return  # The checks say what is wrong.
-        self.relate(model, declared=True)
-
     def _model_prepared(self, sender: type[Model], **kwargs: Any) -> None:
         registry.model_prepared(self, sender)
+        self.await_models(sender)
 
     # What others ask about the field.
 

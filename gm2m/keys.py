@@ -138,25 +138,29 @@ class Target(NamedTuple):
     key: Any
 
 
+class TargetError(TypeError):
+    """Why objects of a model cannot be linked."""
+
+
 def check_target_model(model: Any, column: Key, owner: object) -> None:
     """
-    Raise ``TypeError`` unless objects of `model` can be linked by the field `owner`,
+    Raise ``TargetError`` unless objects of `model` can be linked by the field `owner`,
     whose through model keeps keys in `column`.
     """
     if not (isinstance(model, type) and issubclass(model, Model)):
-        raise TypeError(f"{owner} links objects of models; {model!r} is no model.")
+        raise TargetError(f"{owner} links objects of models; {model!r} is no model.")
     opts = model._meta
     if opts.abstract:
-        raise TypeError(f"{owner} cannot link {opts.label}: it is abstract.")
+        raise TargetError(f"{owner} cannot link {opts.label}: it is abstract.")
     if opts.swapped:
-        raise TypeError(
+        raise TargetError(
             f"{owner} cannot link {opts.label}: it has been swapped out for "
             f"{opts.swapped}. Use the model that get_user_model() or "
             f"apps.get_model(settings.{opts.swappable}) returns."
         )
     key = Key(opts.pk)
     if not key.fits(column):
-        raise TypeError(
+        raise TargetError(
             f"{owner} cannot link {opts.label}: its primary key is a "
             f"{type(key.field).__name__}, which {column.column_field} cannot hold. "
             f"{remedy_for(key)}"

@@ -6,7 +6,7 @@ is in its through table.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections
@@ -14,7 +14,6 @@ from django.db.migrations.state import StateApps
 from django.db.models import Model, QuerySet
 from django.db.models.fields.related import (
     RECURSIVE_RELATIONSHIP_CONSTANT,
-    lazy_related_operation,
     resolve_relation,
 )
 
@@ -24,6 +23,7 @@ from .deletion import OnDelete
 from .keys import (
     Key,
     Target,
+    TargetError,
     check_length,
     check_target_model,
     content_type,
@@ -31,6 +31,23 @@ from .keys import (
 )
 from .references import Reference
 from .relations import Relation
+from .through import (
+    SourceError,
+    ThroughError,
+    is_resolved,
+    source_keys_are_resolved,
+)
+
+
+class Awaited(NamedTuple):
+    """
+    A related model that is not there yet. `by_checks`: whether the checks of the field
+    tell what is wrong with it.
+    """
+
+    model: Any
+    on_delete: OnDelete | None
+    by_checks: bool
 
 
 class RelatedModelsMixin:
@@ -44,6 +61,8 @@ class RelatedModelsMixin:
     for_concrete_model: bool
     #: The relations to the models that are related so far.
     relations: dict[type[Model], Relation]
+    #: The related models that are not there yet.
+    awaited: list[Awaited]
     #: What ``target_of()`` has found out about classes.
     target_classes: dict[type[Any], tuple[type[Model], Key]]
 
@@ -152,17 +171,45 @@ class RelatedModelsMixin:
         check_model(model, "related model")
         if on_delete is not None:
             check_on_delete(on_delete, "on_delete")
-        apps = self.model._meta.apps
-        if apps.models_ready:
+        if self.model._meta.apps.models_ready:
             target = self.target_model(model)
             self.relate(target, declared=True, on_delete=on_delete)
+        else:
+            self.awaited.append(Awaited(model, on_delete, by_checks=False))
+            self.relate_awaited()
+
+    def await_models(self, registered: Any) -> None:
+        """
+        Look again for the related models as soon as the model `registered`, which has
+        been prepared, is known and Django has resolved the keys that name it.
+        """
+        apps, opts = self.model._meta.apps, registered._meta
+        if self.awaited and opts.apps is apps:
+            # In this order: the keys that wait for it have come first.
+            key = opts.app_label, opts.model_name
+            apps.lazy_model_operation(self.relate_awaited, key)
+
+    def relate_awaited(self, registered: Any = None) -> None:
+        """Relate those of the awaited models that can be linked by now."""
+        field: Any = self
+        is_there = self.declared_model(self.model) is not None
+        if not (is_there and source_keys_are_resolved(field)):
             return
+        for awaited in [*self.awaited]:
+            model = self.declared_model(awaited.model)
+            if model is not None and is_resolved(model._meta.pk):
+                self.awaited.remove(awaited)
+                self.relate_declared(model, awaited)
 
-        def relate(source: Any, target: type[Model], through: Any) -> None:
-            self.check_target_model(target)
-            self.relate(target, declared=True, on_delete=on_delete)
-
-        lazy_related_operation(relate, self.model, model, self.remote_field.through)
+    def relate_declared(self, model: type[Model], awaited: Awaited) -> None:
+        """Relate `model`, unless a check tells why it cannot be."""
+        try:
+            self.check_target_model(model)
+        except (SourceError, TargetError, ThroughError):
+            if not awaited.by_checks:
+                raise
+        else:
+            self.relate(model, declared=True, on_delete=awaited.on_delete)
 
     def get_related_models(self, include_auto: bool = False) -> list[type[Model]]:
         """Return the related models; see ``GM2MDescriptor.get_related_models()``."""
@@ -174,15 +221,13 @@ class RelatedModelsMixin:
 
     def declared_model(self, name: Any) -> Any:
         """Return the installed model that was declared, ``None`` if there is none."""
-        apps = self.model._meta.apps
         model = resolve_relation(self.model, name)
-        if isinstance(model, str):
-            try:
-                return apps.get_model(model)
-            except (LookupError, ValueError):
-                return None
-        opts: Any = model._meta
-        return model if model in apps.all_models[opts.app_label].values() else None
+        label = model if isinstance(model, str) else model._meta.label
+        app_label, _dot, model_name = label.partition(".")
+        # Not by get_model(): the models may not all be loaded.
+        models = self.model._meta.apps.all_models.get(app_label, {})
+        found = models.get(model_name.lower())
+        return found if isinstance(model, str) or found is model else None
 
     def lookup_of(self, model: type[Model]) -> str:
         """Return the name of a target model in lookups on the through model."""

@@ -230,6 +230,34 @@ def check_source(field: GM2MField) -> None:
         )
 
 
+def is_resolved(field: Any) -> bool:
+    """
+    Return whether Django has resolved the names of the models to which `field` leads,
+    as a foreign key, by way of others if need be. Until then it is of no known type.
+    """
+    while field.remote_field:
+        if isinstance(field.remote_field.model, str):
+            return False
+        field = field.target_field
+    return True
+
+
+def source_keys_are_resolved(field: GM2MField) -> bool:
+    """
+    Return whether the through model of `field` is there, and it is known to which
+    models the foreign keys lead of which one may be the source key.
+    """
+    through: Any = field.remote_field.through
+    if not hasattr(through, "_meta"):
+        return False
+    names = field.remote_field.through_fields
+    return through._meta.auto_created or all(
+        is_resolved(key)
+        for key in through._meta.fields
+        if isinstance(key, ForeignKey) and (not names or key.name == names[0])
+    )
+
+
 def find_field(field: GM2MField, through: type[Model], name: str) -> Any:
     """Return the field `name` of the model `through`."""
     try:
