@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core import checks
 from django.db import connections, router
-from django.db.models import Model
+from django.db.models import DO_NOTHING, Model
 from django.db.models.constants import LOOKUP_SEP
 
+from .deletion import deletes_in_database
 from .descriptors import ReverseDescriptor
 from .keys import Key, check_collation, remedy_for
 from .reverse_related import ReverseRel
@@ -50,6 +51,7 @@ def check_field(
             yield missing_model(field, name)
         else:
             yield from check_target(field, model)
+    yield from check_source_policies(field, databases)
     yield from check_databases(field, list(databases or ()))
 
 
@@ -113,6 +115,25 @@ def check_sisters(field: GM2MField) -> Iterator[checks.CheckMessage]:
             yield query_name_clash(field, str(other))
 
 
+def check_source_policies(
+    field: Any, databases: Iterable[str] | None
+) -> Iterator[checks.CheckMessage]:
+    """
+    Check that Django and the database do not both delete along one chain, as Django 6.1
+    does: along that of the source, since targets may be of any model.
+    """
+    if not (hasattr(field, "_check_on_delete") and field.links.is_automatic):
+        return
+    if hasattr(field.on_delete_src, "on_delete_sql"):
+        yield from field.links.source._check_on_delete(databases or [])
+    elif field.on_delete_src is not DO_NOTHING:
+        # One for each way that leads to the source, and those of targets.
+        errors = {error.obj: error for error in field._check_on_delete()}
+        yield from (
+            error for key, error in errors.items() if issubclass(field.model, key.model)
+        )
+
+
 def check_target(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckMessage]:
     """Check one declared target."""
     opts = model._meta
@@ -125,6 +146,7 @@ def check_target(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckM
         )
         return
     yield from check_key(field, model)
+    yield from check_target_keys(field, model)
     if not field.reverse_hidden:
         yield from check_names(field, model)
 
@@ -163,6 +185,35 @@ def check_key(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckMess
             obj=field,
             id="gm2m.W301",
         )
+
+
+def check_target_keys(
+    field: GM2MField, model: type[Model]
+) -> Iterator[checks.CheckMessage]:
+    """Check whether the database deletes objects of a declared target by itself."""
+    keys = {
+        key: related.label
+        for related in related_options(model)
+        for key in related.concrete_fields
+        if key.remote_field and deletes_in_database(key.remote_field.on_delete)
+    }
+    for key, label in keys.items():
+        yield checks.Warning(
+            f"{field} links '{label}', whose objects the database itself deletes, by "
+            f"the on_delete=DB_CASCADE of {key}: their links stay, whatever on_delete "
+            "of the field says.",
+            hint=f"Use CASCADE in {key}, or remove links whose target is gone with "
+            f"'manage.py gm2m_doctor {field} --fix'.",
+            obj=field,
+            id="gm2m.W305",
+        )
+
+
+def related_options(model: type[Model]) -> list[Any]:
+    """Return the options of `model` and its children, which are related as well."""
+    concrete: Any = model._meta.concrete_model
+    models = model._meta.apps.get_models()
+    return [related._meta for related in models if issubclass(related, concrete)]
 
 
 def check_names(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckMessage]:

@@ -7,15 +7,19 @@ What only the loaded project can tell is left to the system checks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
-from django.db.models import SET_DEFAULT, SET_NULL, Q
+from django.db.models import SET_DEFAULT, SET_NULL, Field, ManyToManyField, Q
 from django.db.models.base import ModelBase
 
 from .limits import is_by_model
 from .through import AUTOMATIC_FIELDS
 
+#: What Django takes the field to lead to.
+REMOTE_MODEL = "contenttypes.ContentType"
 #: Stands for an argument that was left out, where ``None`` is one of the values.
 NOT_GIVEN: Any = object()
 
@@ -40,6 +44,46 @@ def check_model(model: Any, option: str) -> None:
             f"GM2MField(): the {option} {model._meta.label} is abstract. Name a "
             "concrete model instead."
         )
+
+
+def check_to(to: Any) -> None:
+    """
+    Raise ``TypeError`` unless `to` is what migrations have, for Django's autodetector.
+    """
+    if to is None or (isinstance(to, str) and to.lower() == REMOTE_MODEL.lower()):
+        return
+    raise TypeError(
+        f"GM2MField(): to={to!r} is not how related models are named. Pass them by "
+        f"position: GM2MField({to!r})."
+    )
+
+
+def parameters(field_class: type[Any]) -> set[str]:
+    """Return the names of the arguments of a class of fields."""
+    return set(signature(field_class.__init__).parameters)
+
+
+#: Those of Django's many-to-many field. The rest is the field's own to set.
+DJANGO_OPTIONS = parameters(ManyToManyField) | parameters(Field)
+DJANGO_OPTIONS -= {"self", "kwargs", "rel", "symmetrical"}
+
+
+def check_options(options: Iterable[str], field_class: type[Any]) -> None:
+    """
+    Raise ``TypeError`` for one of the `options`, which are none of `field_class`, that
+    Django's many-to-many field does not have either.
+    """
+    for option in options:
+        if option == "symmetrical":
+            raise TypeError(
+                "GM2MField() has no option 'symmetrical': a generic relation, to "
+                "'self' too, is never symmetrical."
+            )
+        if option not in DJANGO_OPTIONS:
+            known = DJANGO_OPTIONS | parameters(field_class) - {"self", "options"}
+            near = get_close_matches(option, sorted(known), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"GM2MField() has no option {option!r}.{hint}")
 
 
 def check_names(**names: Any) -> None:

@@ -173,3 +173,8 @@ def policy_for_target(on_delete: OnDelete, generic_name: str) -> OnDelete:
         # Django recognizes it, and does not look for the rows.
         return on_delete
     return TargetPolicy(on_delete, generic_name)
+
+
+def deletes_in_database(on_delete: Any) -> bool:
+    """Return whether `on_delete` is Django 6.1's ``DB_CASCADE``."""
+    return hasattr(on_delete, "on_delete_sql") and on_delete.__name__ == "DB_CASCADE"

@@ -44,11 +44,14 @@ from . import registry
 from .checks import check_field
 from .declaration import (
     NOT_GIVEN,
+    REMOTE_MODEL,
     check_limit_choices_to,
     check_model,
     check_names,
     check_on_delete,
+    check_options,
     check_through,
+    check_to,
 )
 from .deletion import OnDelete
 from .descriptors import GM2MDescriptor, PrefetchSlot, prefetch_slot
@@ -60,8 +63,6 @@ from .reverse_related import GM2MRel
 from .serialization import create_facade
 from .through import ThroughFields, create_through_model
 
-#: What Django takes the field to lead to.
-REMOTE_MODEL = "contenttypes.ContentType"
 PK_MAXLENGTH = 16
 
 
@@ -122,12 +123,8 @@ class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
         to: Any = None,
         **options: Any,
     ) -> None:
-        # `to` is in our own migrations, for Django's autodetector, and says nothing.
-        if "symmetrical" in options:
-            raise TypeError(
-                "GM2MField() has no option 'symmetrical': a generic relation, to "
-                "'self' too, is never symmetrical."
-            )
+        check_options(options, GM2MField)
+        check_to(to)
         for model in related_models:
             check_model(model, "related model")
         check_names(related_name=related_name, related_query_name=related_query_name)
