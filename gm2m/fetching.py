@@ -18,6 +18,7 @@ from django.db.models.sql import Query
 from .batches import BATCH_SIZE, batches
 from .generics import Target_co
 from .keys import Key, model_of_content_type
+from .link_order import LinkOrderQuery
 from .lookups import KeyAmong
 from .references import Reference, references
 from .target_lists import prefetch_mixed
@@ -69,6 +70,10 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
     _target_querysets: dict[type[Model], QuerySet[Any]] = {}
     #: What ``prefetch_related()`` asked for, on the targets.
     _target_lookups: tuple[Any, ...] = ()
+    #: Whether of the targets only the keys are wanted.
+    _only_keys = False
+    #: Whether it is known that no two of the links have the same target.
+    _links_once = False
 
     def __init__(
         self,
@@ -83,15 +88,26 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
     @classmethod
     def for_field(cls, field: GM2MField, **options: Any) -> Self:
         """Return the targets of all sources of `field`."""
-        queryset = cls(field.remote_field.through, **options)
+        through = field.remote_field.through
+        queryset = cls(through, cls._plain_query(through), **options)
         queryset._gm2m = field
         return queryset
+
+    @staticmethod
+    def _plain_query(through: Any) -> Query:
+        """Return a query of all rows of `through`, in its order or else by its key."""
+        query = LinkOrderQuery(through)
+        if not through._meta.ordering:
+            query.link_order = ("pk",)
+        return query
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]
         clone._gm2m = self._gm2m
         clone._target_querysets = self._target_querysets
         clone._target_lookups = self._target_lookups
+        clone._only_keys = self._only_keys
+        clone._links_once = self._links_once
         return clone
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -99,21 +115,6 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
         memo[id(self._gm2m)] = self._gm2m
         clone: Self = super().__deepcopy__(memo)
         return clone
-
-    def _in_order(self) -> Self:
-        """Return the queryset in the order of the links, unless it has another."""
-        query = self.query
-        if query.order_by or query.extra_order_by or not query.default_ordering:
-            return self
-        if self.model._meta.ordering or query.combinator or query.distinct:
-            return self
-        clone: Self = self._chain()  # type: ignore[attr-defined]
-        clone.query.add_ordering("pk")
-        return clone
-
-    @property
-    def ordered(self) -> bool:
-        return super().ordered or self._in_order() is not self
 
     def _rows(
         self, chunked_fetch: bool, chunk_size: int, *extra: str
@@ -123,7 +124,6 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
         each row.
         """
         links = self._gm2m.links
-        queryset = self._in_order()
         columns = (
             links.content_type.attname,
             links.key_field.attname,
@@ -131,12 +131,14 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
             *self._extra_names(),
         )
         selected, choose = columns, None
-        if self.query.combinator:
+        if self.query.combinator or self.query.distinct:
             # Without the columns that tell links apart, they would become one.
             own = [field.attname for field in self.model._meta.concrete_fields]
             selected = tuple(dict.fromkeys([*own, *columns]))
             choose = itemgetter(*(selected.index(name) for name in columns))
-        rows: Any = QuerySet.values_list(queryset, *selected)
+        rows: Any = QuerySet.values_list(self, *selected)
+        # That of whole links, which columns of theirs would not have.
+        rows.query.order_by = self.query.order_by
         found = rows._iterable_class(
             rows, chunked_fetch=chunked_fetch, chunk_size=chunk_size
         )
@@ -206,6 +208,8 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
         else:
             manager = model._default_manager.db_manager(using, hints=self._hints)
             queryset = manager.get_queryset()
+        if self._only_keys:
+            queryset = queryset.select_related(None).only("pk")
         if HAS_FETCH_MODES:
             queryset = queryset.fetch_mode(self._fetch_mode)
         return queryset

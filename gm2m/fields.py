@@ -16,6 +16,7 @@ has one more column, the key of the target. What a reader meets, in this order:
     What earlier processes have linked is found by ``discovery``.
 4.  *Used*: accessor (``descriptors``) → manager (``managers``, ``reverse_managers``)
     → rows (written by ``linking``, read by ``query`` and ``fetching``) → ``targets``.
+    Rows come in ``link_order``, lists are combined by ``set_operations``.
     Conditions on targets are ``lookups``, their SQL is in ``comparisons``; what a key
     is in ``keys`` and ``kinds``; many sources at once are ``prefetch``, with
     ``target_lists``. Fixtures have ``references`` for targets (``serialization``).

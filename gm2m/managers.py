@@ -58,7 +58,13 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
             hints={**self._hints, "instance": self.instance},
         )
         fetch_like(queryset, self.instance)
-        return queryset.filter(**{self.field.links.source.name: self.related_val})
+        return self._of_source(queryset)
+
+    def _of_source(self, queryset: GM2MQuerySet) -> GM2MQuerySet:
+        """Return the links in `queryset` that are of the source."""
+        own = queryset.filter(**{self.field.links.source.name: self.related_val})
+        own._links_once = self.field.links.is_automatic
+        return own
 
     def get_queryset(self) -> Any:
         cached = self.cached()
@@ -69,18 +75,26 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
         target = self.field.target_model(model)
         source = {self.field.links.source.name: self.related_val}
         hints = {**self._hints, "instance": self.instance}
-        return instances_of(self.field, target, source, self._db, hints)
+        once = self.field.links.is_automatic
+        return instances_of(
+            self.field, target, source, self._db, hints, links_once=once
+        )
 
     instances_of.__doc__ = GM2MQuerySet.instances_of.__doc__
+
+    def select_related(self, *fields: Any) -> GM2MQuerySet:
+        queryset: GM2MQuerySet = self.get_queryset().select_related(*fields)
+        # Django's serializers ask so, and then for only("pk").
+        queryset._for_serializer = True
+        return queryset
 
     def fill_cache(self, targets: PrefetchedTargets) -> None:
         """Keep prefetched targets, unless they come from there."""
         if not targets.is_new:
             return
-        source = self.field.links.source.name
-        queryset = targets.queryset.filter(**{source: self.related_val})
+        queryset = self._of_source(targets.queryset)
         queryset._result_cache = list(targets)
-        queryset._prefetch_done = True
+        queryset._prefetch_done = True  # type: ignore[attr-defined]
         cache = self.instance._prefetched_objects_cache  # type: ignore[attr-defined]
         cache[self.prefetch_cache_name] = CachedTargets(queryset, targets.rows)
 
@@ -163,6 +177,7 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
             using,
             {**self._hints, "instance": self.instance},
             links_using=self.write_db,
+            links_once=self.field.links.is_automatic,
         )
         return self.make(method, targets, through_defaults, {**options, **attrs})
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import router
-from django.db.models import Model
+from django.db.models import F, Model, Q
 
 from .batches import BATCH_SIZE
+from .keys import Key
+from .link_order import in_order_of_links, tied_to_first
 from .managers import ForwardManager
 from .query import GM2MQuerySet
 from .target_lists import PrefetchedTargets
@@ -19,6 +21,9 @@ from .targets import fetch_like, pairs
 
 if TYPE_CHECKING:
     from .fields import GM2MField
+
+#: The name under which prefetched targets carry the key of their source.
+SOURCE_KEY = "_prefetch_related_val_source"
 
 
 def prefetch_targets(
@@ -44,8 +49,9 @@ def prefetch_targets(
         if len(by_model) == 1:
             ((model, only),) = by_model.items()
             only, limits = unsliced(only)
-            targets = restricted(targets, only)
             by_model = {model: only}
+            if not is_about_links(targets, only):
+                targets = restricted(targets, only)
         targets._target_querysets = by_model
 
     # By the key of the source, and what is there already by the very object.
@@ -62,8 +68,11 @@ def prefetch_targets(
             key = keys[id(instance)] = ("cached", id(instance))
             cached[key] = PrefetchedTargets(key, targets, present)
     if lists:
-        rows = targets.filter(**{f"{source.name}__in": list(lists)})
-        fill(lists, rows, source.attname, ordered=only is not None and only.ordered)
+        if only is not None and is_about_links(targets, only):
+            fill_by_links(lists, targets, only.model)
+        else:
+            rows = targets.filter(**{f"{source.name}__in": list(lists)})
+            fill(lists, rows, source.attname, ordered=only is not None and only.ordered)
         for found in lists.values():
             found[:] = found[limits]
     return (
@@ -73,6 +82,18 @@ def prefetch_targets(
         True,
         slot,
         True,
+    )
+
+
+def is_about_links(links: GM2MQuerySet, queryset: Any) -> bool:
+    """
+    Return whether conditions or annotations of `queryset`, of targets, are about the
+    rows that link them, and so hold for some of the sources and not for others.
+    """
+    table = links.model._meta.db_table
+    using = queryset._db or router.db_for_read(queryset.model, **links._hints)
+    return using == links.db and any(
+        join.table_name == table for join in queryset.query.alias_map.values()
     )
 
 
@@ -97,6 +118,33 @@ def unsliced(queryset: Any) -> tuple[Any, slice]:
         queryset = queryset._chain()
         queryset.query.clear_limits()
     return queryset, limits
+
+
+def fill_by_links(
+    lists: dict[Any, PrefetchedTargets], links: GM2MQuerySet, model: type[Model]
+) -> None:
+    """
+    Fetch the targets of `model` into `lists` together with their rows, which are those
+    that the queryset for `model` is about. One query.
+    """
+    field, target = links._gm2m, links._gm2m.linked_as(model)
+    source, through = field.links.source, links.model
+    rows = field.relations[target].key.remote_field.name
+    queryset = tied_to_first(links._target_queryset(target), rows)
+    # As Django does: what it says first of the relation is about the same rows.
+    is_linked = Q(**{f"{rows}__{source.name}__in": list(lists)})
+    queryset.query.add_q(is_linked, reuse_all=True)
+    queryset = queryset.annotate(**{SOURCE_KEY: F(f"{rows}__{source.attname}")})
+    if not queryset.ordered:
+        queryset = in_order_of_links(queryset, rows, through, links_once=True)
+    type_id, key = field.type_of(target, links.db), Key(model._meta.pk)
+    for obj in queryset:
+        found = lists.get(getattr(obj, SOURCE_KEY))
+        # To the database, the key of another source may be equal to that of one.
+        if found is not None:
+            stored = key.text(obj.pk) if field.links.key.is_text else obj.pk
+            found.rows.append((type_id, stored))
+            found.append(obj)
 
 
 def fill(

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, overload
 from django.contrib.contenttypes.prefetch import GenericPrefetch
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.query import MAX_GET_RESULTS
-from django.db.models.sql import Query
 
-from .fetching import FetchingQuerySet, ReferenceIterable
+from .fetching import ReferenceIterable
 from .generics import Instance, Target_co
+from .link_order import LinkOrderQuery
 from .lookups import OfModel
+from .set_operations import CombinableQuerySet
 from .targets import instances_of
+from .unsupported import several_models
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 SEARCH_SIZE = 100
 
 
-class LinkSubquery(Query):
+class LinkSubquery(LinkOrderQuery):
     """
     A mixed queryset as the value of a lookup.
 
@@ -43,15 +45,11 @@ class LinkSubquery(Query):
     @property
     def has_select_fields(self) -> bool:
         if not super().has_select_fields:
-            raise TypeError(
-                f"The targets of {self.gm2m} are of several models, so their keys "
-                "cannot be compared here. Use instances_of() for one model, as in "
-                f"pk__in=….{self.gm2m.name}.instances_of(Model)."
-            )
+            raise TypeError(several_models(self.gm2m))
         return True
 
 
-class GM2MQuerySet(FetchingQuerySet[Target_co]):
+class GM2MQuerySet(CombinableQuerySet[Target_co]):
     """
     The targets of a ``GM2MField``.
 
@@ -59,6 +57,9 @@ class GM2MQuerySet(FetchingQuerySet[Target_co]):
     ``count()``, ``exists()``, ``values()`` and conditions are about the links, in one
     query. See ``django.db.models.QuerySet`` for what is not documented here.
     """
+
+    #: Whether a serializer is about to ask for what it writes, by ``only("pk")``.
+    _for_serializer = False
 
     # Conditions.
 
@@ -74,29 +75,44 @@ class GM2MQuerySet(FetchingQuerySet[Target_co]):
         for child in condition.children:
             if isinstance(child, Q):
                 child = self._with_models(child)
-            elif isinstance(child, tuple) and child[0] in ("Model", "Model__in"):
-                name, value = child
-                models = [value] if name == "Model" else value
-                if isinstance(models, (str, type)):
-                    raise TypeError(
-                        f"{self._gm2m}: the value of Model__in must be an iterable of "
-                        f"models, not {models!r}."
-                    )
-                links = self._gm2m.links
-                child = OfModel(
-                    F(links.content_type.name),
-                    self._gm2m,
-                    [self._gm2m.target_model(model) for model in models],
-                )
+            elif isinstance(child, tuple):
+                child = self._with_model(*child)
             children.append(child)
         result = Q(*children, _connector=condition.connector)
         return ~result if condition.negated else result
+
+    def _with_model(self, name: str, value: Any) -> Any:
+        """Return one condition, as ``_with_models()`` does."""
+        if name not in ("Model", "Model__in"):
+            self._refuse_own_key(name, value)
+            return name, value
+        models = [value] if name == "Model" else value
+        if isinstance(models, (str, type)):
+            raise TypeError(
+                f"{self._gm2m}: the value of Model__in must be an iterable of models, "
+                f"not {models!r}."
+            )
+        return OfModel(
+            F(self._gm2m.links.content_type.name),
+            self._gm2m,
+            [self._gm2m.target_model(model) for model in models],
+        )
 
     def complex_filter(self, filter_obj: Any) -> GM2MQuerySet:
         if isinstance(filter_obj, Q):
             filter_obj = self._with_models(filter_obj)
         result: GM2MQuerySet = super().complex_filter(filter_obj)
         return result
+
+    def values(self, *fields: Any, **expressions: Any) -> Any:
+        for field in fields:
+            self._refuse_own_key(field)
+        return super().values(*fields, **expressions)
+
+    def values_list(self, *fields: Any, **options: Any) -> Any:
+        for field in fields:
+            self._refuse_own_key(field)
+        return super().values_list(*fields, **options)
 
     def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
         query = super().resolve_expression(*args, **kwargs)
@@ -105,45 +121,6 @@ class GM2MQuerySet(FetchingQuerySet[Target_co]):
         return query
 
     resolve_expression.queryset_only = True  # type: ignore[attr-defined]
-
-    def _combinator_query(
-        self, combinator: str, *other_qs: QuerySet[Any], **kwargs: Any
-    ) -> GM2MQuerySet:
-        # The links' own order is dropped: some databases refuse it in the parts.
-        parts = []
-        for part in (self, *other_qs):
-            if not part.query.order_by and not part.query.is_sliced:
-                part = part.order_by()
-            parts.append(part)
-        result: GM2MQuerySet = QuerySet._combinator_query(  # type: ignore[attr-defined]
-            parts[0], combinator, *parts[1:], **kwargs
-        )
-        return result
-
-    def _combinable(self, other: Any) -> tuple[Any, Any]:
-        """Return the two sides of an operator, slices as conditions."""
-        sides = []
-        for side in (self, other):
-            if isinstance(side, GM2MQuerySet):
-                if side._gm2m != self._gm2m:
-                    raise TypeError(
-                        f"Targets of {self._gm2m} and of {side._gm2m} cannot be "
-                        "combined. Combine instances_of() for each of their models."
-                    )
-                if not side.query.can_filter():
-                    rows = GM2MQuerySet.for_field(self._gm2m, using=side._db)
-                    side = rows.filter(pk__in=side.values("pk"))
-            sides.append(side)
-        return sides[0], sides[1]
-
-    def __and__(self, other: Any) -> Any:
-        return QuerySet.__and__(*self._combinable(other))
-
-    def __or__(self, other: Any) -> Any:
-        return QuerySet.__or__(*self._combinable(other))
-
-    def __xor__(self, other: Any) -> Any:
-        return QuerySet.__xor__(*self._combinable(other))
 
     @overload
     def instances_of(self, model: type[Instance]) -> QuerySet[Instance]: ...
@@ -161,9 +138,15 @@ class GM2MQuerySet(FetchingQuerySet[Target_co]):
         linked.
         """
         target = self._gm2m.target_model(model)
-        links = self._in_order().values("pk")
+        # Not our own values(), which take nobody's "pk" for that of links.
+        links = QuerySet.values(self._only(), "pk")
         return instances_of(
-            self._gm2m, target, {"pk__in": links}, self._db, self._hints
+            self._gm2m,
+            target,
+            {"pk__in": links},
+            self._db,
+            self._hints,
+            links_once=self._links_once,
         )
 
     # Single targets. A row whose target is gone does not count.
@@ -280,20 +263,23 @@ class GM2MQuerySet(FetchingQuerySet[Target_co]):
         return clone
 
     def only(self, *fields: Any) -> GM2MQuerySet:
-        if fields == ("pk",):
-            # Django's serializers ask so.
-            clone: GM2MQuerySet = self._chain()  # type: ignore[attr-defined]
+        if fields != ("pk",):
+            return self._refuse("only", self._by_model("only"))
+        clone: GM2MQuerySet = self._chain()  # type: ignore[attr-defined]
+        if self._for_serializer:
             clone._iterable_class = ReferenceIterable
-            return clone
-        return self._refuse("only", self._by_model("only"))
+        else:
+            clone._only_keys = True
+        return clone
 
     def defer(self, *fields: Any) -> GM2MQuerySet:
         return self._refuse("defer", self._by_model("defer"))
 
     def select_related(self, *fields: Any) -> GM2MQuerySet:
-        if fields == (None,):
-            return self._chain()  # type: ignore[attr-defined, no-any-return]
-        return self._refuse("select_related", self._by_model("select_related"))
+        if fields != (None,):
+            return self._refuse("select_related", self._by_model("select_related"))
+        clone: GM2MQuerySet = self._chain()  # type: ignore[attr-defined]
+        return clone
 
     def _by_model(self, method: str) -> str:
         return (

@@ -11,10 +11,12 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet, Window
+from django.db.models.constants import LOOKUP_SEP
 from django.db.models.functions import RowNumber
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 from django.db.models.utils import AltersData
 
+from .link_order import tied_to_first
 from .targets import fetch_like
 
 
@@ -43,6 +45,13 @@ class RelatedManager(AltersData):
 
     def __class_getitem__(cls, *args: Any) -> Any:
         return cls
+
+    def __repr__(self) -> str:
+        owner = type(self.instance)
+        name = f"{owner._meta.label}.{self.prefetch_cache_name}"
+        return f"<{name} of {owner.__name__} {self.instance.pk!r}>"
+
+    __str__ = __repr__
 
     def __iter__(self) -> Any:
         return iter(self.all())
@@ -121,20 +130,22 @@ class RelatedManager(AltersData):
 
 def within_limits(queryset: Any, condition: dict[str, Any], partition: str) -> Any:
     """
-    Return `queryset` restricted by `condition`. If it is sliced, the slice is taken
-    of each `partition`, as Django does for a ``Prefetch``.
+    Return `queryset` restricted by `condition`, as Django does for a ``Prefetch``: what
+    it says of the relation is about the same links, and limits hold for each
+    `partition`.
     """
+    queryset._not_support_combined_queries("filter")
+    queryset = tied_to_first(queryset._chain(), partition.partition(LOOKUP_SEP)[0])
     query = queryset.query
-    if not query.is_sliced:
-        return queryset._next_is_sticky().filter(**condition)
-    low, high = query.low_mark, query.high_mark
-    using = queryset._db or queryset.db
-    ordering = [
-        expression for expression, _ in query.get_compiler(using).get_order_by()
-    ]
-    number = Window(RowNumber(), partition_by=partition, order_by=ordering)
-    within = Q(**condition) & Q(GreaterThan(number, low))
-    if high is not None:
-        within &= Q(LessThanOrEqual(number, high))
-    query.clear_limits()
-    return queryset._next_is_sticky().filter(within)
+    within = Q(**condition)
+    if query.is_sliced:
+        low, high = query.low_mark, query.high_mark
+        compiler = query.get_compiler(queryset._db or queryset.db)
+        ordering = [expression for expression, _ in compiler.get_order_by()]
+        number = Window(RowNumber(), partition_by=partition, order_by=ordering)
+        within &= Q(GreaterThan(number, low))
+        if high is not None:
+            within &= Q(LessThanOrEqual(number, high))
+        query.clear_limits()
+    query.add_q(within, reuse_all=True)
+    return queryset

@@ -136,7 +136,7 @@ class RelatedModelsMixin:
         """Return the querysets of a prefetch by target model."""
         by_model: dict[type[Model], QuerySet[Any]] = {}
         for queryset in querysets:
-            self.check_target_model(queryset.model)
+            self._check_prefetched(queryset)
             model = self.linked_as(queryset.model)
             if model in by_model:
                 raise ValueError(
@@ -145,6 +145,20 @@ class RelatedModelsMixin:
                 )
             by_model[model] = queryset
         return by_model
+
+    def _check_prefetched(self, queryset: Any) -> None:
+        """Raise an error unless targets can be fetched from `queryset`."""
+        model = queryset.model
+        if (
+            model is self.remote_field.through
+            or model._meta.apps is not self.model._meta.apps
+        ):
+            raise TypeError(
+                f"{self} cannot be prefetched from a queryset of {model.__name__}: it "
+                "has none of its targets. Use querysets of their models."
+            )
+        self.check_target_model(model)
+        queryset._not_support_combined_queries("filter")
 
     # Relations.
 

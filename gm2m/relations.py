@@ -18,6 +18,7 @@ is all it takes: nothing is put on the target.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -318,9 +319,14 @@ class TargetDescriptor:
         return getattr(instance, links.generic_name)
 
     def __set__(self, instance: Model, value: Any) -> None:
+        model, name = type(instance).__name__, self.target_key.name
+        if sys._getframe(1).f_code is Model.__init__.__code__:
+            # Django takes the names of all fields, and would say so of any other.
+            raise TypeError(f"{model}() got unexpected keyword arguments: '{name}'")
+        generic_name = self.target_key.gm2m.links.generic_name
         raise TypeError(
-            f"{type(instance).__name__}() got unexpected keyword arguments: "
-            f"'{self.target_key.name}'"
+            f"{model}.{name} cannot be set: it tells whether the target is a "
+            f"{self.target_key.target.__name__}. Set {generic_name!r} instead."
         )
 
 

@@ -19,6 +19,7 @@ from django.db.models.manager import BaseManager
 from .batches import batches
 from .comparisons import NativeKey
 from .keys import Key
+from .link_order import in_order_of_links
 from .lookups import KeyAmong
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ def instances_of(
     using: str | None,
     hints: dict[str, Any],
     links_using: str | None = None,
+    *,
+    links_once: bool,
 ) -> QuerySet[Any]:
     """
     Return the objects of `model` whose rows in the through table fulfil `condition`,
     in the order of the model or else in that of the rows. `links_using` is the alias
-    for the rows, if it is not to be the same.
+    for the rows, if it is not to be the same, and `links_once` tells whether no two
+    of these have the same target.
     """
     manager = model._default_manager.db_manager(using, hints=hints)
     queryset: Any = manager.get_queryset()
@@ -52,8 +56,7 @@ def instances_of(
     condition = {f"{rows}__{name}": value for name, value in condition.items()}
     queryset = queryset._next_is_sticky().filter(**condition)
     if not queryset.ordered:
-        ordering = through._meta.ordering or ("pk",)
-        queryset = queryset.order_by(*(below(rows, item) for item in ordering))
+        queryset = in_order_of_links(queryset, rows, through, links_once=links_once)
     return queryset  # type: ignore[no-any-return]
 
 
@@ -159,30 +162,6 @@ def linked_keys(
     )
     texts = map(str, rows.values_list(links.key_field.attname, flat=True))
     return [native for native, _text in key.natives(texts, connections[using])]
-
-
-def below(prefix: str, ordering: Any) -> Any:
-    """Return `ordering`, an item of ``Meta.ordering``, for the relation `prefix`."""
-    if isinstance(ordering, str):
-        sign, name = ("-", ordering[1:]) if ordering[0] == "-" else ("", ordering)
-        return f"{sign}{prefix}__{name}"
-    if isinstance(ordering, F):
-        return F(f"{prefix}__{ordering.name}")  # type: ignore[attr-defined]
-    if isinstance(ordering, Q):
-        children: Any = [
-            (f"{prefix}__{child[0]}", child[1])
-            if isinstance(child, tuple)
-            else below(prefix, child)
-            for child in ordering.children
-        ]
-        return Q(*children, _connector=ordering.connector, _negated=ordering.negated)
-    if ordering is None:
-        return None
-    ordering = ordering.copy()
-    ordering.set_source_expressions(
-        [below(prefix, source) for source in ordering.get_source_expressions()]
-    )
-    return ordering
 
 
 def check_annotations(names: Iterable[str], found: dict[Any, dict[Any, Model]]) -> None:

@@ -63,7 +63,6 @@ def create_through_model(field: GM2MField, source: type[Model]) -> type[Model]:
             "auto_created": source,
             "app_label": opts.app_label,
             "db_tablespace": opts.db_tablespace,
-            "ordering": ("pk",),
             "unique_together": (SOURCE, CONTENT_TYPE, KEY),
             "indexes": [models.Index(fields=[KEY, CONTENT_TYPE, SOURCE])],
             "verbose_name": _("%(source)s-%(field)s relationship")

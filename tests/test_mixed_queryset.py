@@ -177,9 +177,8 @@ def test_the_representation_is_truncated(user, django_assert_num_queries):
 
 
 def test_a_target_of_several_links_is_an_object_for_each(user, objs, alien):
-    both = (
-        user.preferred_videos.all()
-        | User.objects.get(name="Jill").preferred_videos.all()
+    both = user.preferred_videos.union(
+        User.objects.get(name="Jill").preferred_videos.all(), all=True
     )
     aliens = [obj for obj in both if obj == alien]
     assert len(aliens) == 2
@@ -298,9 +297,6 @@ def test_filter_by_a_target_or_its_key(mixed, alien, aida):
 
 
 def test_filter_by_columns_of_the_link(user, mixed, alien):
-    row = Through.objects.get(gm2m_src=user, gm2m_pk="woodstock")
-    assert titles(mixed.filter(pk=row.pk)) == ["Woodstock"]
-    assert titles(mixed.filter(pk__lte=row.pk)) == titles(mixed)[:5]
     assert titles(mixed.filter(gm2m_pk="woodstock")) == ["Woodstock"]
     assert titles(mixed.filter(gm2m_src=user)) == titles(mixed)
     assert titles(mixed.filter(gm2m_src__name="Jill")) == []
@@ -346,6 +342,8 @@ def test_the_choices_named_by_an_error_can_be_used(mixed):
     choices = str(info.value).partition("Choices are: ")[2].split(", ")
     # Django names the generic foreign keys of every model, which lookups refuse.
     choices.remove("gm2m_tgt")
+    # That of links, which one would take for that of targets.
+    choices.remove("id")
     for choice in choices:
         # Each is a name for values() at least.
         list(mixed.values(choice))
@@ -602,11 +600,6 @@ def test_contains_is_about_the_class_too(mixed, alien):
 
 
 def test_contains_of_a_slice(mixed, objs):
-    if not connection.features.allow_sliced_subqueries_with_in:
-        # A limit of MariaDB that Django names.
-        with pytest.raises(NotSupportedError):
-            mixed[:2].contains(objs[1])
-        return
     assert mixed[:2].contains(objs[1])
     assert not mixed[:2].contains(objs[3])
 
@@ -625,7 +618,7 @@ def test_contains_wants_a_saved_object(mixed):
 @pytest.mark.parametrize("method", ["values", "values_list"])
 def test_contains_wants_targets(mixed, alien, method):
     with pytest.raises(TypeError, match="contains"):
-        getattr(mixed, method)("pk").contains(alien)
+        getattr(mixed, method)("gm2m_pk").contains(alien)
 
 
 # iterator()
@@ -689,9 +682,9 @@ def hers(objs):
 
 
 def test_or(mixed, hers, objs):
-    assert len(mixed | hers) == 9
+    assert len(mixed | hers) == 8
     assert list(mixed | hers)[:6] == objs
-    assert (mixed | hers).count() == 9
+    assert (mixed | hers).count() == 8
     movies, operas = mixed.filter(Model=Movie), mixed.filter(opera__title="Aida")
     assert titles(movies | operas) == ["Alien", "Aida", "Metropolis"]
     assert titles(operas | movies) == ["Alien", "Aida", "Metropolis"]
@@ -702,7 +695,7 @@ def test_or(mixed, hers, objs):
 def test_and(mixed, hers):
     movies, alien = mixed.filter(Model=Movie), mixed.filter(movie__title="Alien")
     assert titles(movies & alien) == ["Alien"]
-    assert list(mixed & hers) == []
+    assert titles(mixed & hers) == ["Alien"]
     assert list(mixed & mixed.none()) == []
     assert list(mixed.none() & mixed) == []
 
@@ -785,13 +778,13 @@ def test_a_union_of_values(mixed, hers):
     assert sorted(movies.union(operas).order_by()) == ["Aida", "Alien", "Metropolis"]
 
 
-def test_a_union_of_slices(mixed):
+def test_a_union_of_all_links_in_slices(mixed):
     if not connection.features.supports_slicing_ordering_in_compound:
         # SQLite allows no slices in the parts of a union, and Django says so.
         with pytest.raises(DatabaseError, match="LIMIT"):
-            list(mixed[:2].union(mixed[4:]))
+            list(mixed[:2].union(mixed[4:], all=True))
         return
-    union = mixed[:2].union(mixed[4:])
+    union = mixed[:2].union(mixed[4:], all=True)
     assert sorted(titles(union)) == sorted([*titles(mixed[:2]), *titles(mixed[4:])])
 
 
@@ -799,7 +792,7 @@ def test_a_union_of_slices(mixed):
     "method", ["filter", "exclude", "annotate", "contains", "prefetch_related"]
 )
 def test_a_union_refuses_what_django_refuses(mixed, alien, method):
-    union = mixed.filter(Model=Movie).union(mixed.filter(Model=Opera))
+    union = mixed.filter(Model=Movie).union(mixed.filter(Model=Opera), all=True)
     arguments = {
         "annotate": {"n": Value(1)},
         "contains": {"obj": alien},
@@ -830,10 +823,9 @@ def test_values_list(user, mixed, objs):
     ]
     assert mixed.values_list("gm2m_pk", named=True)[0].gm2m_pk == str(objs[0].pk)
     assert len(mixed.values_list()[0]) == 4
-    keys = list(mixed.values_list("pk", flat=True))
-    assert keys == sorted(keys)
-    assert list(mixed.reverse().values_list("pk", flat=True)) == keys[::-1]
-    assert list(user.preferred_videos.values_list("pk", flat=True)) == keys
+    keys = list(mixed.values_list("gm2m_pk", flat=True))
+    assert list(mixed.reverse().values_list("gm2m_pk", flat=True)) == keys[::-1]
+    assert list(user.preferred_videos.values_list("gm2m_pk", flat=True)) == keys
 
 
 def test_values_of_targets(mixed, alien, aida):
@@ -910,8 +902,9 @@ def test_annotations_differ_by_link(db):
     video = Video.objects.create(title="Short")
     first.items.add(video, through_defaults={"position": 1})
     second.items.add(video, through_defaults={"position": 2})
-    both = first.items.all() | second.items.all()
-    assert [obj.place for obj in both.annotate(place=F("position"))] == [1, 2]
+    for playlist, place in ((first, 1), (second, 2)):
+        (found,) = playlist.items.annotate(place=F("position"))
+        assert (found, found.place) == (video, place)
 
 
 def test_annotations_can_be_filtered_and_ordered_by(mixed):
@@ -1096,8 +1089,8 @@ def test_pickled_querysets_can_be_refined(mixed):
 
 
 def test_values_can_be_pickled(mixed):
-    assert list(pickled(mixed.values_list("pk", flat=True))) == list(
-        mixed.values_list("pk", flat=True)
+    assert list(pickled(mixed.values_list("gm2m_pk", flat=True))) == list(
+        mixed.values_list("gm2m_pk", flat=True)
     )
 
 
@@ -1220,11 +1213,6 @@ def test_instances_of_respects_the_conditions_on_links(user, mixed, alien):
 
 
 def test_instances_of_a_slice(mixed):
-    if not connection.features.allow_sliced_subqueries_with_in:
-        # A limit of MariaDB that Django names.
-        with pytest.raises(NotSupportedError):
-            list(mixed[:2].instances_of(Movie))
-        return
     assert titles(mixed[:2].instances_of(Movie)) == ["Alien"]
     assert titles(mixed[1:].instances_of(Movie)) == ["Metropolis"]
 
@@ -1281,7 +1269,7 @@ def test_instances_of_has_everything_that_a_queryset_has(
     assert movies.explain()
     assert Movie.objects.filter(pk__in=movies).count() == 2
     assert Person.objects.filter(movie__in=movies).count() == 2
-    assert list(movies.filter(user__name="Jill")) == [alien]
+    assert list(movies.filter(user__name="Jack")) == [alien, metropolis]
 
 
 def test_instances_of_can_be_updated(user, mixed):
@@ -1588,7 +1576,7 @@ def test_instances_of_leaves_dangling_links_out(user, dangling):
 
 
 def test_values_are_about_links(user, dangling):
-    assert len(user.preferred_videos.values("pk")) == 7
+    assert len(user.preferred_videos.values("gm2m_pk")) == 7
     assert list(user.preferred_videos.values_list("movie__title", flat=True)) == [
         None,
         None,
@@ -1824,7 +1812,8 @@ def test_mixed_querysets_of_another_field_are_no_values(mixed):
 def test_explicit_columns_are_no_mistake(mixed, user):
     keys = mixed.filter(Model=Concert).values("gm2m_pk")
     assert Concert.objects.filter(pk__in=keys).get().code == "woodstock"
-    assert Through.objects.filter(pk__in=mixed.values("pk")).count() == 6
+    links = mixed.values(link=F("pk"))
+    assert Through.objects.filter(pk__in=links).count() == 6
 
 
 def test_mixed_querysets_can_be_asked_whether_they_exist(user, mixed):
@@ -1886,7 +1875,7 @@ REFINED = {
     "filter": lambda q: q.filter(Model=Movie),
     "none": lambda q: q.none(),
     "slice": lambda q: q[:2],
-    "values": lambda q: q.values("pk"),
+    "values": lambda q: q.values("gm2m_pk"),
     "or": lambda q: q | q,
     "using": lambda q: q.using("default"),
     "order": lambda q: q.order_by("-pk"),

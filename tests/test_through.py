@@ -463,9 +463,10 @@ def test_rows_can_be_made_and_read_by_hand(works):
     assert UserVideo.objects.get(pk=row.pk).gm2m_tgt == alien
     assert [
         (row.gm2m_src_id, row.gm2m_tgt)
-        for row in UserVideo.objects.prefetch_related("gm2m_tgt")
+        for row in UserVideo.objects.prefetch_related("gm2m_tgt").order_by("pk")
     ] == [(user.pk, alien), (user.pk, orfeo), (user.pk, prom)]
-    keys = UserVideo.objects.filter(gm2m_src=user).values_list("gm2m_pk", flat=True)
+    rows = UserVideo.objects.filter(gm2m_src=user)
+    keys = rows.order_by("pk").values_list("gm2m_pk", flat=True)
     assert list(keys) == [str(alien.pk), str(orfeo.pk), "prom"]
 
 

@@ -71,7 +71,10 @@ def with_natural_keys(obj: Any, field: GM2MField) -> Any:
     """
     manager = getattr(obj, field.name)
     cache = getattr(obj, "_prefetched_objects_cache", {})
-    targets, links = manager.all(), cache.get(field.name, manager.only("pk"))
+    targets, links = (
+        manager.all(),
+        cache.get(field.name, manager.select_related(None).only("pk")),
+    )
     natural = {}
     for target in targets:
         if can_be_read(type(target)):
