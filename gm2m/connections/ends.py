@@ -12,9 +12,12 @@ object to the connections of which it is either end, and on to the other one.
 
 from __future__ import annotations
 
+import datetime
+import uuid
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.core.exceptions import ValidationError
 from django.db.models import DO_NOTHING, Field, ForeignObject, Model
 from django.db.models.fields.related import ForeignObjectRel
 from django.db.models.query_utils import PathInfo
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from .relationship import Relationship
 
 SQL = tuple[str, tuple[()]]
+
+#: The types of keys, and of what stands for them.
+KEY_TYPES = (str, int, uuid.UUID, datetime.date)
 
 #: The other end.
 OTHER = {"from": "to", "to": "from"}
@@ -157,6 +163,28 @@ class End:
         if to_write and self.is_text:
             check_length(value, obj, self.links.key, self)
         return value
+
+    def spelled(self, value: Any) -> Any:
+        """
+        Return what connections keep for the key `value`, in whatever form it is given.
+        Raise ``ValueError`` for what is no key of the model.
+        """
+        key = self.key
+        try:
+            if isinstance(value, bool) or not isinstance(value, KEY_TYPES):
+                raise ValueError(value)
+            pk = key.field.to_python(value)
+            # Numbers may be beyond the range of a key.
+            text = key.text(key.kind.native(key.text(pk)))
+        except (TypeError, ValueError, ValidationError) as error:
+            raise ValueError(
+                f"{self}: {value!r} is no key of {self.target._meta.label}, whose "
+                f"objects are at the {self.side!r} end."
+            ) from error
+        if not self.is_text:
+            return self.key.field.get_prep_value(pk)
+        check_length(text, value, self.links.key, self)
+        return text
 
 
 class EitherKey(TargetKey):
