@@ -11,7 +11,14 @@ from django.contrib.contenttypes.models import ContentType
 from django.core import serializers
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, ProtectedError
+from django.db.models import (
+    CASCADE,
+    DO_NOTHING,
+    PROTECT,
+    RESTRICT,
+    F,
+    ProtectedError,
+)
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -37,6 +44,7 @@ from tests.lithub.models import (
     Edge,
     Page,
     Rating,
+    Reply,
     Repo,
     Slot,
     Style,
@@ -820,6 +828,124 @@ def test_fixtures(star):
     (loaded,) = serializers.deserialize("json", text)
     loaded.save()
     assert star.get_connection(ada, repo) == made
+
+
+# Characteristics.
+
+
+def slot_times(days=0):
+    start = timezone.now() + datetime.timedelta(days=days)
+    return {"start_time": start, "end_time": start + HOUR}
+
+
+@pytest.fixture
+def page():
+    return Page.objects.create()
+
+
+@pytest.fixture
+def styles():
+    return [Style.objects.create(code=code) for code in "abc"]
+
+
+def test_characteristics_of_each_pair(rate, django_assert_num_queries):
+    ada, bob = accounts("ada", "bob")
+    (repo,) = repos("repo")
+    pairs = [(ada, repo, {"rank": 3}), (bob, repo), [ada, repo, {"rank": 9}]]
+    with django_assert_num_queries(2):
+        rate.create_connections(pairs, rank=1, note="all")
+    assert (rate.get_connection(ada, repo).rank, rate.connections.count()) == (3, 2)
+    assert rate.get_connection(bob, repo).rank == 1
+    assert {one.note for one in rate.connections} == {"all"}
+    rate.create_connections([(ada, repo, {"rank": 7})])
+    assert rate.get_connection(ada, repo).rank == 3
+
+
+def test_nothing_is_created_if_one_pair_is_wrong(rate):
+    (ada,), (repo,) = accounts("ada"), repos("repo")
+    for wrong in ((ada, repo, 7), (ada, repo, {}, {}), (ada,), 7, (ada, repo, None)):
+        with pytest.raises(TypeError, match="connects pairs of objects"):
+            rate.create_connections([(ada, repo), wrong])
+    for own in ({"nothing": 1}, {"from_object": ada}, {"relationship": rate}):
+        with pytest.raises(TypeError, match=r"is no field|is no characteristic"):
+            rate.create_connections([(ada, repo), (ada, repo, own)])
+    assert not rate.connections.exists()
+
+
+def test_slots_of_each_pair(slots, page, styles):
+    slots.create_connections(
+        [(page, styles[0], slot_times(days)) for days in range(3)]
+        + [(page, styles[1], slot_times())]
+    )
+    assert slots.connections_from_object(page).count() == 4
+
+
+def test_updating(rate, star, django_assert_num_queries):
+    (ada,), (one, two) = accounts("ada"), repos("one", "two")
+    rate.create_connections([(ada, one), (ada, two)], rank=1)
+    with django_assert_num_queries(1):
+        assert rate.update_connection(ada, one, rank=5, note="x") == 1
+    assert rate.update_connection(from_obj=ada, to_obj=one, rank=F("rank") + 1) == 1
+    assert rate.get_connection(ada, one).rank == 6
+    assert rate.get_connection(ada, two).rank == 1
+    rate.remove_connection(ada, two)
+    assert rate.update_connection(ada, two, rank=2) == 0
+    for wrong, message in (
+        ({}, "needs a characteristic"),
+        ({"to_pk": "1"}, "is no characteristic"),
+        ({"to_object": two}, "is no characteristic"),
+        ({"nothing": 1}, "is no field"),
+        ({"pk": 1}, "is no characteristic"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            rate.update_connection(ada, one, **wrong)
+    day = timezone.now() - datetime.timedelta(days=1)
+    star.create_connection(ada, one)
+    assert star.update_connection(ada, one, date=day) == 1
+    assert star.get_connection(ada, one).date == day
+    with pytest.raises(TypeError, match="that can be updated"):
+        star.update_connection(ada, one, defined_relationship=star)
+    assert async_to_sync(rate.aupdate_connection)(ada, one, rank=0) == 1
+
+
+def test_updating_a_symmetric_one(define):
+    friend = define("friend", Account, Account, symmetric=True, connection_model=Rating)
+    ada, bob = accounts("ada", "bob")
+    friend.create_connection(ada, bob)
+    assert friend.update_connection(bob, ada, rank=2) == 1
+    assert friend.get_connection(ada, bob).rank == 2
+
+
+def test_setting_leaves_what_has_other_characteristics(slots, page, styles):
+    past, now = slot_times(-9), slot_times()
+    one, two, three = styles
+    slots.set_connected(page, [one, two], **past)
+    slots.set_connected(page, [one, three], **now)
+    assert set(slots.connected_objects(page, **past)) == {one, two}
+    assert set(slots.connected_objects(page, **now)) == {one, three}
+    kept = slots.get_connection(page, three)
+    slots.set_connected(page, [three], **now)
+    assert list(slots.connected_objects(page, **now)) == [three]
+    assert slots.get_connection(page, three) == kept
+    assert slots.connections.count() == 3
+    slots.set_connected(page, [])
+    assert not slots.connections.exists()
+
+
+def test_setting_where_pairs_are_unique(rate):
+    (ada,), (one, two) = accounts("ada"), repos("one", "two")
+    rate.set_connected(ada, [one], rank=1)
+    rate.set_connected(ada, [two], rank=2)
+    assert list(rate.connected_objects(ada)) == [two]
+
+
+def test_how_many_are_removed(define):
+    replies = define("replies", Account, Repo, connection_model=Reply)
+    (ada,), (one, two) = accounts("ada"), repos("one", "two")
+    first = replies.create_connection(ada, one)
+    replies.create_connection(ada, two, to=first)
+    assert replies.remove_connection(ada, one) == 1
+    assert not replies.connections.exists()
 
 
 # The objects of a connection.

@@ -4,8 +4,9 @@ from io import StringIO
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.admin.utils import NestedObjects
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.core import checks
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models
@@ -13,6 +14,7 @@ from django.template import Context, Template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from gm2m.connections import AbstractConnection, Connection
 from gm2m.connections.apps import ConnectionsConfig
@@ -102,6 +104,49 @@ def test_connections_are_added_and_changed(client, star, pair):
     assert not star.connection_exists(account, repo)
 
 
+def test_the_list_shows_what_the_user_may_view(star, pair, define, monkeypatch):
+    like = define("like", Account, User)
+    like.create_connection(pair[0], User.objects.create_user("secret"))
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    basis = Permission.objects.get(codename="view_connection")
+    clerk.user_permissions.set([basis])
+    client = Client()
+
+    def read():
+        client.force_login(User.objects.get(username="clerk"))
+        page = client.get(URL)
+        assert page.status_code == 200
+        return page.content.decode()
+
+    text = read()
+    assert ">ada<" not in text
+    assert "secret" not in text
+    assert f'field-from_object">{pair[0].pk}<' in text
+    clerk.user_permissions.add(
+        Permission.objects.get(
+            codename="view_account", content_type__app_label="lithub"
+        )
+    )
+    assert ">ada<" in read()
+    assert "secret" not in read()
+    # This model has an admin, which may hide some.
+    clerk.user_permissions.add(
+        Permission.objects.get(codename="view_user", content_type__app_label="auth")
+    )
+    assert "secret" in read()
+    monkeypatch.setattr(
+        type(admin.site.get_model_admin(User)),
+        "get_queryset",
+        lambda self, request: User.objects.none(),
+    )
+    assert "secret" not in read()
+
+
+def test_the_list_can_be_sorted_by_its_objects(client, star, pair):
+    for column in ("2", "-3"):
+        assert client.get(URL, {"o": column}).status_code == 200
+
+
 def test_what_is_deleted_together_is_shown(star, pair):
     for obj in pair:
         collector = NestedObjects(using="default")
@@ -120,6 +165,7 @@ def render(text, **context):
 READS = {
     *METHODS,
     "reachable_ids_from",
+    "spelled",
     "using",
     "value_of",
     "type_of",
@@ -172,6 +218,38 @@ def test_template_tags(star, pair):
         assert render(tag, **context) == result
 
 
+@pytest.mark.parametrize(
+    "who", [AnonymousUser(), SimpleLazyObject(AnonymousUser), None]
+)
+def test_nobody_is_connected_with_anything(star, pair, who):
+    for tag, result in {
+        "connected_objects star who": "<QuerySet []>",
+        "connected_object_ids star from_obj=who": "<QuerySet []>",
+        "connected_to_objects star who": "<QuerySet []>",
+        "connected_to_object_ids star who": "<QuerySet []>",
+        "connections_from_object star who": "<QuerySet []>",
+        "connections_to_object star to_obj=who": "<QuerySet []>",
+        "connection_exists star who repo": "False",
+        "connection_exists star from_obj=account to_obj=who": "False",
+        "are_connected star who repo": "False",
+        "distance_between star who repo limit=3": "None",
+        "get_connection star account who": "None",
+        "path_between star who repo": "None",
+        "mutual star who account": "<QuerySet []>",
+        "reachable_from star who": "{}",
+    }.items():
+        text = (
+            f"{{% {tag} as x %}}{{% autoescape off %}}{{{{ x }}}}{{% endautoescape %}}"
+        )
+        context = {"star": star, "who": who, "account": pair[0], "repo": pair[1]}
+        assert render(text, **context).replace("<Connection", "<") == result
+
+
+def test_what_is_missing_in_a_template_is_an_error(star):
+    with pytest.raises(TypeError, match="at its 'from' end; got ''"):
+        render('{% connected_objects "star" nothing %}')
+
+
 def test_every_method_that_reads_has_a_tag(star):
     assert all(callable(getattr(star, method)) for method in METHODS)
 
@@ -195,7 +273,10 @@ def orphan(star, pair):
     other = Repo.objects.create(name="other")
     kept = star.create_connection(account, other)
     Repo.objects.filter(pk=repo.pk)._raw_delete("default")
-    Connection.objects.create(relationship_name="star", from_pk="junk", to_pk=other.pk)
+    junk = Connection.objects.create(
+        relationship_name="star", from_pk=account.pk + 1, to_pk=other.pk
+    )
+    Connection.objects.filter(pk=junk.pk).update(from_pk="junk")
     return kept
 
 
@@ -252,7 +333,7 @@ def test_the_doctor_knows_all_keys(define, model, make):
     like = define("like", model, model)
     one, two = make(), Account.objects.create() and model.objects.first()
     like.create_connection(one, two)
-    Connection.objects.create(relationship_name="like", from_pk="x", to_pk=str(one.pk))
+    like.connections.update(from_pk="x")
     assert "'from' object" in doctor("like")[0]
     assert "'to' object" not in doctor("like")[0]
 

@@ -438,7 +438,19 @@ def test_objects_in_lookups(star, page_styles, ada, bob, repo, page, style):
     assert Connection.objects.aggregate(n=Count("pk", filter=Q(to_object=repo))) == {
         "n": 2
     }
-    assert pickle.loads(pickle.dumps(found.filter(from_object=ada).query)) is not None
+    # Around a subquery.
+    counted = found.annotate(n=Count("pk"))
+    for condition in (
+        Q(from_object=ada),
+        Q(from_object__in=[ada]),
+        Q(relationship=star),
+    ):
+        number = 2 if condition == Q(relationship=star) else 1
+        assert counted.aggregate(x=Count("pk", filter=condition)) == {"x": number}
+    query = pickle.loads(pickle.dumps(found.filter(from_object=ada).query))
+    again = Connection.objects.all()
+    again.query = query
+    assert list(again) == [one]
 
 
 def test_a_lookup_is_about_the_relationships_of_the_model(define, star, ada, repo):

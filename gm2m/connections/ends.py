@@ -183,7 +183,7 @@ class End:
             ) from error
         if not self.is_text:
             return self.key.field.get_prep_value(pk)
-        check_length(text, value, self.links.key, self)
+        check_length(text, value, self.links.key, self)  # type: ignore[arg-type]
         return text
 
 

@@ -19,7 +19,7 @@ from django.db.models.fields.mixins import FieldCacheMixin
 from django.db.models.lookups import Exact, In
 from django.db.models.query_utils import PathInfo
 
-from ..comparisons import among, qualified
+from ..comparisons import among
 from .defined import get_relationship, relationships
 from .objects import EndObject
 
@@ -107,7 +107,7 @@ class Step:
         self.field = field
         self.name = self.attname = field.name
         self.model = field.model
-        self.column = field.model._meta.get_field(field.column_name)
+        self.column: Any = field.model._meta.get_field(field.column_name)
         self.related_fields = [(self.column, self.column)]
         self.foreign_related_fields = (self.column,)
 
@@ -126,6 +126,17 @@ class Step:
     def get_extra_restriction(self, alias: str | None, related_alias: str) -> None:
         return None
 
+    # What Django's own lookups ask of the field that a column is read as.
+
+    def get_internal_type(self) -> Any:
+        return self.column.get_internal_type()
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> Any:
+        return self.column.db_type(connection)
+
+    def get_db_prep_value(self, *args: Any, **kwargs: Any) -> Any:
+        return self.column.get_db_prep_value(*args, **kwargs)
+
     def get_lookup(self, lookup_name: str) -> type[Any]:
         try:
             return self.field.lookups[lookup_name]  # type: ignore[no-any-return]
@@ -142,18 +153,12 @@ class RelationshipExact(Exact):
     def get_prep_lookup(self) -> Any:
         return name_of(self.rhs)
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        return column_among(self.lhs, [self.rhs], compiler)
-
 
 class RelationshipIn(In):
     """``filter(relationship__in=[page_styles, "follow"])``."""
 
     def get_prep_lookup(self) -> Any:
         return tuple(name_of(one) for one in values_of(self))
-
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        return column_among(self.lhs, self.rhs, compiler)
 
 
 class ObjectExact(Exact):
@@ -162,21 +167,49 @@ class ObjectExact(Exact):
     all relationships of the model that lead from such objects.
     """
 
+    #: The column of the relationship's name, beside that of the key.
+    name_column: Any
+
+    def __init__(self, lhs: Any, rhs: Any) -> None:
+        super().__init__(lhs, rhs)
+        self.column = lhs.output_field.column
+        name_field = self.column.model._meta.get_field("relationship_name")
+        self.name_column = name_field.get_col(lhs.alias)
+
+    # An aggregate over a subquery puts others in the place of both.
+
+    def get_source_expressions(self) -> list[Any]:
+        return [self.lhs, self.name_column]
+
+    def set_source_expressions(self, new_exprs: Any) -> None:
+        self.lhs, self.name_column = new_exprs
+
     def get_prep_lookup(self) -> Any:
         return grouped(self.lhs.output_field, [self.rhs])
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        return groups_sql(self.lhs, self.rhs, compiler)
+        if not self.rhs:
+            raise EmptyResultSet
+        name_sql, name_params = compiler.compile(self.name_column)
+        key_sql, key_params = compiler.compile(self.lhs)
+        conditions, params = [], []
+        prepare = self.column.get_db_prep_value
+        for names, keys in self.rhs:
+            keys = [prepare(key, connection) for key in keys]
+            same_name, name_values = among(name_sql, names, connection)
+            same_key, key_values = among(key_sql, keys, connection)
+            conditions.append(f"({same_name} AND {same_key})")
+            params += [*name_params, *name_values, *key_params, *key_values]
+        return f"({' OR '.join(conditions)})", params
 
 
-class ObjectIn(In):
+class ObjectIn(ObjectExact):
     """``filter(from_object__in=[page, other])``: objects of one model or of several."""
+
+    lookup_name = "in"
 
     def get_prep_lookup(self) -> Any:
         return grouped(self.lhs.output_field, values_of(self))
-
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        return groups_sql(self.lhs, self.rhs, compiler)
 
 
 class RelationshipField(VirtualField):
@@ -262,31 +295,3 @@ def grouped(step: Step, objs: Iterable[Any]) -> tuple[Any, ...]:
     for key, of_key in names.items():
         keys.setdefault(tuple(dict.fromkeys(of_key)), []).append(key)
     return tuple((of_keys, tuple(found)) for of_keys, found in keys.items())
-
-
-def groups_sql(lhs: Any, groups: Any, compiler: SQLCompiler) -> SQL:
-    """Return SQL for the connections that have one of the ``grouped()`` keys."""
-    if not groups:
-        raise EmptyResultSet
-    name_field: Any = lhs.output_field.model._meta.get_field("relationship_name")
-    conditions, params = [], []
-    for names, keys in groups:
-        same_name, name_params = among(
-            qualified(compiler, lhs.alias, name_field), names, compiler.connection
-        )
-        same_key, key_params = column_among(lhs, keys, compiler)
-        conditions.append(f"({same_name} AND {same_key})")
-        params += [*name_params, *key_params]
-    return f"({' OR '.join(conditions)})", params
-
-
-def column_among(lhs: Any, values: Any, compiler: SQLCompiler) -> SQL:
-    """Return SQL for: the column that the field `lhs` is about has one of `values`."""
-    if not values:
-        raise EmptyResultSet
-    column, connection = lhs.output_field.column, compiler.connection
-    values = [column.get_db_prep_value(value, connection) for value in values]
-    condition, params = among(
-        qualified(compiler, lhs.alias, column), values, connection
-    )
-    return condition, list(params)

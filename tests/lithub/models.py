@@ -99,3 +99,12 @@ class Edge(AbstractConnection):
                 fields=["relationship_name", "from_pk", "to_pk"], name="one_edge"
             )
         ]
+
+
+class Reply(AbstractConnection):
+    """Connections that go together with others of theirs."""
+
+    to = models.ForeignKey("self", models.CASCADE, null=True, related_name="+")
+
+    class Meta(AbstractConnection.Meta):
+        pass
