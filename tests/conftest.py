@@ -34,6 +34,7 @@ SLOW = {
     "test_migrations_alter",
     "test_migrations_life",
     "test_properties",
+    "test_properties_databases",
     "test_scale",
     "test_upgrade",
 }
