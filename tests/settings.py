@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "gm2m.connections",
     "tests.app",
     "tests.lithub",
+    "tests.oracle",
 ]
 
 MIDDLEWARE = [
