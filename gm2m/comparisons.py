@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SQL = tuple[str, Any]
 
+#: The name of the text form of a key that a subquery selects.
+KEY_ALIAS = "gm2m_key"
+
 
 def qualified(compiler: SQLCompiler, alias: str | None, field: Field[Any, Any]) -> str:
     """Return the quoted name of the column of `field`."""
@@ -157,24 +160,33 @@ def in_sql(
 def in_query_sql(
     gm2m: GM2MField,
     alias: str | None,
+    types: Sequence[Any],
     query: Any,
     compiler: Any,
 ) -> SQL:
-    """Return SQL for the through rows `alias` that link what `query` selects."""
-    if getattr(query, "_db", None) not in (None, compiler.connection.alias):
-        raise ValueError(
-            "Subqueries aren't allowed across different databases. Force the inner "
-            "query to be evaluated using `list(inner_query)`."
-        )
+    """
+    Return SQL for the through rows `alias` of these `types` that link what `query`
+    selects, by ``select_keys()``.
+    """
+    check_database(query, compiler)
     links = gm2m.links
     type_column = qualified(compiler, alias, links.content_type)
     column = qualified(compiler, alias, links.key_field)
     sql, params = compiler.compile(query)
     if gm2m_of(query) is not None:
         return f"({type_column}, {column}) IN {sql}", params
-    type_id = gm2m.type_of(query.model, compiler.connection.alias)
     type_column = unindexed(gm2m, type_column, compiler.connection)
-    return f"({type_column} = %s AND {column} IN {sql})", [type_id, *params]
+    marks = ", ".join(["%s"] * len(types))
+    return f"({type_column} IN ({marks}) AND {column} IN {sql})", [*types, *params]
+
+
+def check_database(query: Any, compiler: Any) -> None:
+    """Raise ``ValueError`` if the subquery `query` is for another database."""
+    if getattr(query, "_db", None) not in (None, compiler.connection.alias):
+        raise ValueError(
+            "Subqueries aren't allowed across different databases. Force the inner "
+            "query to be evaluated using `list(inner_query)`."
+        )
 
 
 def gm2m_of(query: Query) -> GM2MField | None:
@@ -182,37 +194,92 @@ def gm2m_of(query: Query) -> GM2MField | None:
     return getattr(query, "gm2m", None)
 
 
-def select_keys(gm2m: GM2MField, query: Any) -> Any:
-    """Make `query`, the value of a lookup, select what the through table keeps."""
-    links = gm2m.links
+def select_links(gm2m: GM2MField, query: Any) -> Any:
+    """Make `query`, that of a mixed queryset, select what tells its targets apart."""
     query.clear_ordering(clear_default=True)
-    if gm2m_of(query) is not None:
-        query.set_values([links.content_type.attname, links.key_field.attname])
-        return query
-    gm2m.check_target_model(query.model)
-    if query.combinator:
-        # What its parts select are keys; theirs are compared as such.
-        combined: Any = QuerySet(query.model, query=query)
-        query = query.model._base_manager.filter(pk__in=combined).query
-        query.subquery = True
-    select_pk_by_default(query)
-    if len(query.select) != 1 or query.annotation_select:
-        raise ValueError(
-            f"{gm2m}: the queryset in an 'in' lookup must select one field, the "
-            "primary key."
-        )
-    (selected,) = query.select
-    kind = Key(selected.target).kind
-    if kind is not None and kind is not links.key.kind:
-        query.select = (KeyText(selected, kind=kind),)
+    links = gm2m.links
+    query.set_values([links.content_type.attname, links.key_field.attname])
     return query
 
 
-def select_pk_by_default(query: Any) -> None:
-    """Make `query` select the primary key, unless it says what to select."""
-    if not query.has_select_fields:
+def select_keys(target: Any, column: Key, query: Any) -> Any:
+    """
+    Make `query`, the value of a lookup, select keys of the model `target` as they are
+    in the key `column` of the through model. Whose keys they are is not asked: they may
+    be in a column of any model, or worked out.
+    """
+    query.clear_ordering(clear_default=True)
+    select_pk_by_default(query, target)
+    if query.combinator or query.extra_select or (query.distinct and query.is_sliced):
+        # What it selects is to stay as it is. The keys found by it are compared.
+        found: Any = QuerySet(query.model, query, getattr(query, "_db", None))
+        query = target._base_manager.filter(pk__in=found).query
+        query.subquery = True
+        select_pk_by_default(query, target)
+    selected = (*query.select, *query.annotation_select.values())
+    if len(selected) != 1:
+        raise ValueError(
+            "The QuerySet value for an 'in' lookup of links must select one field, the "
+            f"primary key of {target._meta.label}; it selects {len(selected)}."
+        )
+    kind = kind_of(selected[0]) or Key(target._meta.pk).kind
+    if not column.is_text or kind is TEXT:
+        return query
+    text = KeyText(selected[0], kind=kind)
+    if query.select:
+        query.select = (text,)
+    else:
+        # Beside the annotation, by which rows may be ordered.
+        query.annotations = {**query.annotations, KEY_ALIAS: text}
+        query.set_annotation_mask([KEY_ALIAS])
+    return query
+
+
+def kind_of(expression: Any) -> Kind | None:
+    """Return the kind of the keys that are the values of `expression`, if known."""
+    field = expression._output_field_or_none
+    kind: Kind | None = Key(field).kind if field is not None else None
+    return kind
+
+
+def select_pk_by_default(query: Any, target: Any) -> None:
+    """
+    Make `query` select keys of the model `target`, unless it says what to select: of a
+    multi-table child of it, those of the parent.
+    """
+    if query.has_select_fields:
+        return
+    is_child = target in query.model._meta.all_parents
+    name = target._meta.pk.name if is_child else "pk"
+    if query.combinator:
+        # Its parts select what are values of the whole.
+        query.set_values([name])
+    else:
         query.clear_select_clause()
-        query.add_fields(["pk"])
+        query.add_fields([name])
+
+
+def selects_own_keys(query: Any) -> bool:
+    """Return whether `query` selects the primary keys of its model's objects."""
+    if query.combinator or not query.has_select_fields:
+        return True
+    if len(query.select) != 1 or query.annotation_select or query.extra_select:
+        return False
+    (column,) = query.select
+    pk = query.model._meta.pk
+    keys = [pk]
+    while is_parent_link(pk):
+        pk = pk.target_field
+        keys.append(pk)
+    join = query.alias_map[column.alias]
+    while join.parent_alias is not None and is_parent_link(join.join_field):
+        join = query.alias_map[join.parent_alias]
+    return join.parent_alias is None and column.target in keys
+
+
+def is_parent_link(field: Any) -> bool:
+    """Return whether `field` leads from a multi-table child to its parent."""
+    return bool(getattr(field.remote_field, "parent_link", False))
 
 
 class KeyText(Func):

@@ -1,7 +1,7 @@
 """
 The conditions on through rows that compare targets.
 
-``LinkExact``, ``LinkIn``
+``LinkExact``, ``LinkIn``, ``LinkIsNull``
     lookups on a ``GM2MField``: ``filter(preferred_videos=movie)``;
 ``KeyExact``, ``KeyIn``, ``KeyIsNull``
     lookups on one target model: ``filter(preferred_videos__movie=movie)``;
@@ -19,7 +19,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet, FieldError
-from django.db.models import Model, Subquery
+from django.db.models import Model, Subquery, Value
+from django.db.models.expressions import ColPairs, ExpressionList
 from django.db.models.lookups import Exact, In, IsNull, Lookup
 from django.db.models.sql import Query
 
@@ -33,7 +34,9 @@ from .comparisons import (
     qualified,
     same_key_sql,
     select_keys,
+    select_links,
     select_pk_by_default,
+    selects_own_keys,
     unindexed,
 )
 from .keys import Key, pk_as
@@ -98,6 +101,11 @@ class LinkExact(Exact):
         field: GM2MField = self.lhs.output_field.gm2m
         return field
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """The models that it compares with, none if it may be any."""
+        return tuple(model for model, _keys in self.rhs or ())
+
     def get_prep_lookup(self) -> Any:
         if self.rhs is None:
             return None
@@ -146,15 +154,16 @@ class LinkIn(LinkExact):
 
     lookup_name = "in"
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        if not isinstance(self.rhs, Query):
+            return super().models
+        return () if gm2m_of(self.rhs) else (self.gm2m.linked_as(self.rhs.model),)
+
     def get_prep_lookup(self) -> Any:
         gm2m, value = self.gm2m, self.rhs
         if isinstance(value, Query):
-            if gm2m_of(value) not in (None, gm2m):
-                raise TypeError(
-                    f"{gm2m}: targets of another field, {gm2m_of(value)}, cannot be "
-                    "looked up here. Use instances_of() for each of their models."
-                )
-            return select_keys(gm2m, value)
+            return self.keys_in(value)
         self.refuse_expression()
         if isinstance(value, (str, bytes, Model)) or not isinstance(value, Iterable):
             raise TypeError(
@@ -163,20 +172,53 @@ class LinkIn(LinkExact):
             )
         return self.grouped(value)
 
+    def keys_in(self, query: Any) -> Any:
+        """Make `query`, of targets, select their keys."""
+        gm2m = self.gm2m
+        if gm2m_of(query) is not None:
+            if gm2m_of(query) != gm2m:
+                raise TypeError(
+                    f"{gm2m}: targets of another field, {gm2m_of(query)}, cannot be "
+                    "looked up here. Use instances_of() for each of their models."
+                )
+            return select_links(gm2m, query)
+        gm2m.check_target_model(query.model)
+        if not selects_own_keys(query):
+            raise ValueError(
+                f"{gm2m}: the queryset of {query.model._meta.label} in an 'in' lookup "
+                "selects something else than the primary keys of its own objects. For "
+                f"keys of one model, wherever they are, use {gm2m.name}__<model>__in."
+            )
+        return select_keys(query.model, gm2m.links.key, query)
+
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        if isinstance(self.rhs, Query):
-            return in_query_sql(self.gm2m, self.lhs.alias, self.rhs, compiler)
-        return super().as_sql(compiler, connection)
+        if not isinstance(self.rhs, Query):
+            return super().as_sql(compiler, connection)
+        gm2m = self.gm2m
+        types = [gm2m.type_of(model, connection.alias) for model in self.models]
+        return in_query_sql(gm2m, self.lhs.alias, types, self.rhs, compiler)
 
 
-def one_key(query: Any) -> Any:
-    """Make `query`, the value of an ``exact`` lookup, select one primary key."""
+class LinkIsNull(IsNull):
+    """``filter(preferred_videos__isnull=…)``: is there no link?"""
+
+    def process_lhs(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, lhs: Any = None
+    ) -> SQL:
+        if lhs is None and isinstance(self.lhs, ColPairs):
+            # Rows with a composite key have all of its columns.
+            lhs = self.lhs.get_cols()[0]
+        return super().process_lhs(compiler, connection, lhs)
+
+
+def one_key(query: Any, target: type[Model]) -> Any:
+    """Make `query`, the value of an ``exact`` lookup, select one key of `target`."""
     if not query.has_limit_one():
         raise ValueError(
             "The QuerySet value for an exact lookup must be limited to one result "
             "using slicing."
         )
-    select_pk_by_default(query)
+    select_pk_by_default(query, target)
     return query
 
 
@@ -216,7 +258,7 @@ class KeyExact(KeyLookupMixin, Exact):
     def get_prep_lookup(self) -> Any:
         target_key = self.target_key
         if isinstance(self.rhs, Query):
-            return one_key(self.rhs)
+            return one_key(self.rhs, (target_key or self.lhs.output_field).target)
         if self.rhs is None or hasattr(self.rhs, "resolve_expression"):
             return self.rhs
         if target_key is None:
@@ -227,9 +269,10 @@ class KeyExact(KeyLookupMixin, Exact):
         target_key = self.target_key
         if target_key is None:
             return super().as_sql(compiler, connection)
-        gm2m, alias = target_key.gm2m, self.lhs.alias
+        alias = self.lhs.alias
         if self.rhs_is_direct_value():
-            return in_sql(gm2m, alias, target_key.target, [self.rhs], compiler)
+            gm2m, model = target_key.gm2m, target_key.target
+            return in_sql(gm2m, alias, model, [self.rhs], compiler)
         rhs, params = self.process_rhs(compiler, connection)
         # The comparison needs the value several times.
         mark = "{gm2m}"
@@ -245,14 +288,23 @@ class KeyIn(KeyLookupMixin, In):
         if isinstance(self.rhs, Subquery):
             # Django 5.2 hands it over as it is.
             self.rhs = self.rhs.query
-        if isinstance(self.rhs, Query):
-            if target_key is None:
-                return super().get_prep_lookup()
-            return select_keys(target_key.gm2m, self.rhs)
+        if isinstance(self.rhs, Query) and target_key is not None:
+            column = target_key.gm2m.links.key
+            return select_keys(target_key.target, column, self.rhs)
+        if hasattr(self.rhs, "resolve_expression"):
+            return super().get_prep_lookup()
         values = [value for value in self.rhs if value is not None]
+        if any(hasattr(value, "resolve_expression") for value in values):
+            return ExpressionList(*map(self.as_expression, values))
         if target_key is None:
             return tuple(self.native_of(value) for value in values)
         return tuple(self.key_of(target_key, value) for value in values)
+
+    def as_expression(self, value: Any) -> Any:
+        if hasattr(value, "resolve_expression"):
+            return value
+        key = (self.target_key or self.lhs.output_field).key
+        return Value(self.native_of(value), key.field)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
         target_key = self.target_key
@@ -260,7 +312,12 @@ class KeyIn(KeyLookupMixin, In):
             return super().as_sql(compiler, connection)
         gm2m, alias = target_key.gm2m, self.lhs.alias
         if isinstance(self.rhs, Query):
-            return in_query_sql(gm2m, alias, self.rhs, compiler)
+            types = target_key.types(connection.alias)
+            return in_query_sql(gm2m, alias, types, self.rhs, compiler)
+        if not self.rhs_is_direct_value():
+            # Values that the database works out are compared as keys are in their own
+            # type.
+            return super().as_sql(compiler, connection)
         if not self.rhs:
             raise EmptyResultSet
         return in_sql(gm2m, alias, target_key.target, self.rhs, compiler)
@@ -277,4 +334,7 @@ class KeyIsNull(KeyLookupMixin, IsNull):
         column = qualified(compiler, self.lhs.alias, links.content_type)
         column = unindexed(target_key.gm2m, column, connection)
         same_type = f"{column} {is_type_of(target_key, compiler)}"
-        return f"({same_type}) IS NOT TRUE" if self.rhs else same_type, []
+        if self.rhs:
+            return f"({same_type}) IS NOT TRUE", []
+        # False, not NULL, where there is no row: it may be negated.
+        return f"({same_type} AND {column} IS NOT NULL)", []

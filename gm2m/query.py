@@ -116,6 +116,8 @@ class GM2MQuerySet(CombinableQuerySet[Target_co]):
 
     def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
         query = super().resolve_expression(*args, **kwargs)
+        if query.has_select_fields:
+            return query  # Of values, of which it says what they are.
         query = query.chain(klass=LinkSubquery)
         query.gm2m = self._gm2m
         return query
