@@ -313,18 +313,7 @@ class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
         return LinkRel(self, self.links.source)
 
     def get_path_info(self, filtered_relation: Any = None) -> list[PathInfo]:
-        through = self.remote_field.through._meta
-        return [
-            PathInfo(
-                from_opts=self.model._meta,
-                to_opts=through,
-                target_fields=(through.pk,),
-                join_field=self.link_rel,  # type: ignore[arg-type]
-                m2m=True,
-                direct=False,
-                filtered_relation=filtered_relation,
-            )
-        ]
+        return self.link_rel.get_path_info(filtered_relation)
 
     @cached_property
     def path_infos(self) -> list[PathInfo]:

@@ -25,18 +25,18 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldError
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Field, ForeignKey, Model
+from django.db.models import Field, ForeignKey, Model, Q
 from django.db.models.expressions import Col
 from django.db.models.fields.related import (
     ForeignObject,
     ForeignObjectRel,
     ManyToOneRel,
 )
-from django.db.models.lookups import IsNull
-from django.db.models.query_utils import PathInfo
+from django.db.models.query_utils import FilteredRelation, PathInfo
 
 from .comparisons import native_key_sql, qualified, same_key_sql
 from .deletion import DO_NOTHING, OnDelete, policy_for_target
+from .exclusion import FirstKeyExact, FirstSourceExact, first_field
 from .keys import Key
 from .lookups import (
     KeyExact,
@@ -44,6 +44,7 @@ from .lookups import (
     KeyIsNull,
     LinkExact,
     LinkIn,
+    LinkIsNull,
     OfModel,
 )
 from .reverse_related import ReverseRel, TargetRel
@@ -163,8 +164,14 @@ class TargetKey(ForeignObject):  # type: ignore[type-arg]
             )
         ]
 
+    @cached_property
+    def first_step(self) -> Any:
+        step = copy.copy(self.step)
+        step.field = first_field(step, FirstKeyExact)
+        return step
+
     def get_reverse_path_info(self, filtered_relation: Any = None) -> list[PathInfo]:
-        rel: Any = self.step
+        rel: Any = self.first_step
         return [
             PathInfo(
                 from_opts=self.target._meta,
@@ -266,6 +273,23 @@ class LinkRel(ManyToOneRel):
         # Equal to the rel of the source key, so that queries share their joins.
         vars(self).update(vars(source.remote_field))
         self.gm2m = gm2m
+        self.field = first_field(self, FirstSourceExact)
+
+    def get_path_info(self, filtered_relation: Any = None) -> list[PathInfo]:
+        if filtered_relation is not None:
+            filtered_relation = about_itself(filtered_relation)
+        through = self.gm2m.through._meta
+        return [
+            PathInfo(
+                from_opts=self.gm2m.model._meta,
+                to_opts=through,
+                target_fields=(through.pk,),
+                join_field=self,  # type: ignore[arg-type]
+                m2m=True,
+                direct=False,
+                filtered_relation=filtered_relation,
+            )
+        ]
 
     def get_lookup(self, lookup_name: str) -> type[Any]:
         try:
@@ -278,8 +302,31 @@ class LinkRel(ManyToOneRel):
             ) from None
 
 
+def about_itself(filtered: FilteredRelation) -> FilteredRelation:
+    """
+    Return a ``FilteredRelation`` of a ``GM2MField`` whose condition on the field is one
+    on the rows that it joins.
+
+    Django gives the relation's alias to conditions on what is behind it alone. A
+    many-to-many itself is compared in the join before; here there is none.
+    """
+
+    def renamed(child: Any) -> Any:
+        if isinstance(child, Q):
+            return Q.create(
+                [*map(renamed, child.children)], child.connector, child.negated
+            )
+        if isinstance(child, tuple) and child[0] == filtered.relation_name:
+            return filtered.alias, child[1]
+        return child
+
+    clone: Any = filtered.clone()
+    clone.condition = renamed(filtered.condition)
+    return clone  # type: ignore[no-any-return]
+
+
 LINK_LOOKUPS: dict[Any, type[Any]] = {
-    lookup.lookup_name: lookup for lookup in (LinkExact, LinkIn, IsNull)
+    lookup.lookup_name: lookup for lookup in (LinkExact, LinkIn, LinkIsNull)
 }
 
 
