@@ -49,9 +49,8 @@ def unindexed(
     return type_column
 
 
-def is_type_of(target_key: TargetKey, compiler: SQLCompiler) -> str:
+def is_one_of(types: Sequence[Any]) -> str:
     """Return SQL that follows the column of types, to compare it."""
-    types = target_key.types(compiler.connection.alias)
     # Numbers, or names without anything that needs to be escaped.
     literals = [f"'{one}'" if isinstance(one, str) else str(one) for one in types]
     if len(literals) == 1:
@@ -63,16 +62,17 @@ def native_key_sql(
     target_key: TargetKey,
     alias: str | None,
     compiler: SQLCompiler,
+    types: Sequence[Any],
     *,
     exact: bool = False,
 ) -> str:
     """
-    Return SQL for the key in the through row `alias`, NULL if of another model. With
-    `exact`, text that is not quite a key gives NULL too, not the key next to it.
+    Return SQL for the key in the through row `alias`, NULL if it is of none of `types`.
+    With `exact`, text that is not quite a key gives NULL too, not the key next to it.
     """
     links = target_key.gm2m.links
     type_column = qualified(compiler, alias, links.content_type)
-    guard: Any = f"{type_column} {is_type_of(target_key, compiler)}"
+    guard: Any = f"{type_column} {is_one_of(types)}"
     value = qualified(compiler, alias, links.key_field)
     if links.key.is_text:
         own_guard, value = from_text_sql(
@@ -111,26 +111,32 @@ def same_key_sql(
     type_column = qualified(compiler, alias, links.content_type)
     type_column = unindexed(target_key.gm2m, type_column, connection)
     column = qualified(compiler, alias, links.key_field)
-    same_type = f"{type_column} {is_type_of(target_key, compiler)}"
+    types = target_key.types(connection.alias)
+    same_type = f"{type_column} {is_one_of(types)}"
     if links.key.kind is kind:
         return f"{same_type} AND {column} = {target}"
     return (
         f"{same_type} AND {column} = {kind.text_sql(target, connection)} "
-        f"AND {target} = {native_key_sql(target_key, alias, compiler)}"
+        f"AND {target} = {native_key_sql(target_key, alias, compiler, types)}"
     )
 
 
 def among(column: str, values: Sequence[Any], connection: BaseDatabaseWrapper) -> SQL:
     """Return SQL that compares `column` with values as the database has them."""
-    if len(values) == 1:
-        return f"{column} = %s", values
-    if connection.vendor == "postgresql":
+    if len(values) > 1 and connection.vendor == "postgresql":
         # As one parameter: drivers and the planner take long over one for each.
         if isinstance(values[0], int):
             return f"{column} = ANY(%s::bigint[])", [
                 f"{{{','.join(map(str, values))}}}"
             ]
         return f"{column} = ANY(%s)", [list(values)]
+    return equals_one(column, values)
+
+
+def equals_one(column: str, values: Sequence[Any]) -> SQL:
+    """Return SQL that compares `column` with a few values."""
+    if len(values) == 1:
+        return f"{column} = %s", values
     return f"{column} IN ({', '.join(['%s'] * len(values))})", values
 
 
@@ -149,12 +155,13 @@ def in_sql(
     if connection.vendor == "mysql" and not gm2m.type_leads_indexes:
         # Whatever its statistics say at the moment, the index to use is that on keys.
         type_column = f"({type_column} + 0)"
-    type_id = gm2m.type_of(model, connection.alias)
+    types = gm2m.types_of(model, connection.alias)
     prepare = links.key_field.get_db_prep_value
     condition, params = among(
         column, [prepare(k, connection) for k in keys], connection
     )
-    return f"({type_column} = %s AND {condition})", [type_id, *params]
+    same_type, type_params = equals_one(type_column, types)
+    return f"({same_type} AND {condition})", [*type_params, *params]
 
 
 def in_query_sql(
@@ -176,8 +183,8 @@ def in_query_sql(
     if gm2m_of(query) is not None:
         return f"({type_column}, {column}) IN {sql}", params
     type_column = unindexed(gm2m, type_column, compiler.connection)
-    marks = ", ".join(["%s"] * len(types))
-    return f"({type_column} IN ({marks}) AND {column} IN {sql})", [*types, *params]
+    same_type, type_params = equals_one(type_column, types)
+    return f"({same_type} AND {column} IN {sql})", [*type_params, *params]
 
 
 def check_database(query: Any, compiler: Any) -> None:

@@ -21,6 +21,7 @@ from .keys import Key, model_of_content_type
 from .link_order import LinkOrderQuery
 from .lookups import KeyAmong
 from .references import Reference, references
+from .subclasses import with_parents
 from .target_lists import prefetch_mixed
 from .targets import HAS_FETCH_MODES, check_annotations, pairs
 from .unsupported import LinksQuerySet
@@ -173,19 +174,40 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
         wanted: dict[Any, dict[Any, None]] = {}
         for row in rows:
             wanted.setdefault(row[0], {})[row[1]] = None
-        return {pk: self._fetch(pk, keys) for pk, keys in wanted.items()}
+        types: dict[Any, list[Any]] = {}
+        for pk in wanted:
+            types.setdefault(self._source_of(pk), []).append(pk)
+        found: dict[Any, dict[Any, Model]] = {}
+        for model, pks in types.items():
+            keys = dict.fromkeys(key for pk in pks for key in wanted[pk])
+            found.update(dict.fromkeys(pks, self._fetch(model, keys)))
+        return found
 
-    def _fetch(self, content_type_id: Any, keys: Iterable[Any]) -> dict[Any, Model]:
-        """Return the targets of one content type by their keys in the through."""
+    def _source_of(self, content_type_id: Any) -> Any:
+        """
+        Return the model from whose queryset the targets of a content type are fetched,
+        ``None`` if they cannot be. One that was given for a parent gives its children.
+        """
         gm2m = self._gm2m
         apps = gm2m.model._meta.apps
         model = model_of_content_type(content_type_id, self.db, apps)
         if model is None or model._meta.abstract or model._meta.swapped:
-            return {}
-        key = Key(model._meta.pk)
-        if not key.fits(gm2m.links.key):
-            return {}
+            return None
+        if not Key(model._meta.pk).fits(gm2m.links.key):
+            return None
         gm2m.relate(model)
+        given = self._target_querysets
+        if given and model not in given:
+            return next((one for one in with_parents(model) if one in given), model)
+        return model
+
+    def _fetch(
+        self, model: type[Model] | None, keys: Iterable[Any]
+    ) -> dict[Any, Model]:
+        """Return the targets of one model by their keys in the through."""
+        if model is None:
+            return {}
+        gm2m, key = self._gm2m, Key(model._meta.pk)
         queryset = self._target_queryset(model)
         column = gm2m.links.key
         natives: list[Any] = key.natives_in(column, keys, connections[queryset.db])

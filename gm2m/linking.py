@@ -12,7 +12,7 @@ Follows ``create_forward_many_to_many_manager()`` in Django's
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,12 +38,22 @@ SENDS_RAW = django.VERSION >= (6, 1)
 class Other(NamedTuple):
     """
     The object at the other end of a link: its model and primary key, as signals tell
-    them, and the values of the through row that stand for it.
+    them, and the values of the through row that stand for it; `also` are those of rows
+    that link the same object under another model.
     """
 
     model: type[Model] | None
     pk: Any
     values: tuple[Any, ...]
+    also: tuple[tuple[Any, ...], ...] = ()
+
+    @property
+    def all_values(self) -> tuple[tuple[Any, ...], ...]:
+        return self.values, *self.also
+
+    def is_among(self, present: Collection[tuple[Any, ...]]) -> bool:
+        """Return whether it is linked by one of the rows with these values."""
+        return any(values in present for values in self.all_values)
 
 
 Keys = dict[type[Model] | None, set[Any]]
@@ -85,6 +95,10 @@ class LinkManager(RelatedManager):
         """Return the columns of the object's own end, by name."""
         raise NotImplementedError
 
+    def own_condition(self, using: str) -> dict[str, Any]:
+        """Return the condition of rows that link the object."""
+        return self.own_values(using)
+
     def others(self, objs: Iterable[Any], using: str) -> list[Other]:
         """Return the other ends that `objs` stand for; raise if they are unfit."""
         raise NotImplementedError
@@ -95,6 +109,13 @@ class LinkManager(RelatedManager):
 
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
         """Yield conditions for the rows of `others`, each good for one statement."""
+        raise NotImplementedError
+
+    def has_kin(self, others: Sequence[Other], using: str) -> bool:
+        """
+        Return whether rows of other models may link the object and `others` already, of
+        which the database does not know that they are the same links.
+        """
         raise NotImplementedError
 
     def check_own(self, using: str) -> None:
@@ -168,9 +189,9 @@ class LinkManager(RelatedManager):
                 return
             shown = self._shown_rows(db)
             present = dict.fromkeys(shown.values_list(*self.other_names))
-            wanted = {other.values: other for other in others}
+            wanted = {values for other in others for values in other.all_values}
             gone = [row for row in present if row not in wanted]
-            new = [other for other in others if other.values not in present]
+            new = [other for other in others if not other.is_among(present)]
             others_gone = list(self.others_of(gone, db))
             if removable is not None:
                 others_gone = removable(others_gone)
@@ -230,7 +251,7 @@ class LinkManager(RelatedManager):
     def _rows(self, using: str) -> QuerySet[Any]:
         """Return the rows of the object's links."""
         rows = self.through._default_manager.using(using)
-        return rows.filter(**self.own_values(using)).order_by()
+        return rows.filter(**self.own_condition(using)).order_by()
 
     def _shown_rows(self, using: str) -> QuerySet[Any]:
         """
@@ -259,9 +280,13 @@ class LinkManager(RelatedManager):
             and not self.instance._state.adding
         )
         given = others
-        if m2m_changed.has_listeners(self.through) or not ignore_conflicts:
+        if (
+            m2m_changed.has_listeners(self.through)
+            or not ignore_conflicts
+            or self.has_kin(others, using)
+        ):
             present = self._present(others, using)
-            others = [other for other in others if other.values not in present]
+            others = [other for other in others if not other.is_among(present)]
         defaults = dict(resolve_callables(through_defaults or {}))
         # As Django does, signals tell the models of what is linked already, too.
         by_model = self._keys_by_model(others, given)

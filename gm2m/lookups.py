@@ -16,6 +16,7 @@ Their SQL is in ``comparisons``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet, FieldError
@@ -30,7 +31,7 @@ from .comparisons import (
     gm2m_of,
     in_query_sql,
     in_sql,
-    is_type_of,
+    is_one_of,
     qualified,
     same_key_sql,
     select_keys,
@@ -64,7 +65,9 @@ class OfModel(Lookup):
             raise EmptyResultSet
         lhs, params = self.process_lhs(compiler, connection)
         lhs = unindexed(self.gm2m, lhs, connection)
-        ids = [self.gm2m.type_of(model, connection.alias) for model in self.rhs]
+        using = connection.alias
+        types = (self.gm2m.own_types_of(model, using) for model in self.rhs)
+        ids = list(dict.fromkeys(chain.from_iterable(types)))
         return f"{lhs} IN ({', '.join(['%s'] * len(ids))})", [*params, *ids]
 
 
@@ -195,7 +198,8 @@ class LinkIn(LinkExact):
         if not isinstance(self.rhs, Query):
             return super().as_sql(compiler, connection)
         gm2m = self.gm2m
-        types = [gm2m.type_of(model, connection.alias) for model in self.models]
+        found = (gm2m.types_of(model, connection.alias) for model in self.models)
+        types = list(dict.fromkeys(chain.from_iterable(found)))
         return in_query_sql(gm2m, self.lhs.alias, types, self.rhs, compiler)
 
 
@@ -333,7 +337,7 @@ class KeyIsNull(KeyLookupMixin, IsNull):
         links = target_key.gm2m.links
         column = qualified(compiler, self.lhs.alias, links.content_type)
         column = unindexed(target_key.gm2m, column, connection)
-        same_type = f"{column} {is_type_of(target_key, compiler)}"
+        same_type = f"{column} {is_one_of(target_key.own_types(connection.alias))}"
         if self.rhs:
             return f"({same_type}) IS NOT TRUE", []
         # False, not NULL, where there is no row: it may be negated.

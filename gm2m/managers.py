@@ -213,13 +213,20 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
                 self.check_saved(obj)
             self.check_allowed(obj)
         types = {
-            model: field.content_type_of(model, using)
+            model: field.types_of(model, using)
             for model in {target.model for target in targets}
         }
         for model in types:
             check_collation(model, field.links.key, connections[using], field)
             field.relate(model)
-        return [Other(model, pk, (types[model].pk, key)) for model, pk, key in targets]
+        others = []
+        for model, pk, key in targets:
+            own, *also = ((one, key) for one in types[model])
+            others.append(Other(model, pk, own, tuple(also)))
+        return others
+
+    def has_kin(self, others: Sequence[Other], using: str) -> bool:
+        return any(other.also for other in others)
 
     def others_of(self, rows: Iterable[tuple[Any, ...]], using: str) -> Iterable[Other]:
         apps, connection = self.field.model._meta.apps, connections[using]
@@ -251,8 +258,8 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
         by_type: dict[Any, list[Any]] = {}
         for other in others:
-            type_id, key = other.values
-            by_type.setdefault(type_id, []).append(key)
+            for type_id, key in other.all_values:
+                by_type.setdefault(type_id, []).append(key)
         type_name, key_name = self.other_names
         # In one order, so that two calls do not wait for each other.
         for type_id in sorted(by_type.keys() - {None}):

@@ -104,8 +104,9 @@ def restricted(links: GM2MQuerySet, queryset: Any) -> GM2MQuerySet:
         return links.filter(Model=queryset.model)
     name = field.lookup_of(queryset.model)
     using = queryset._db or router.db_for_read(queryset.model, **links._hints)
+    is_part = queryset._has_filters() or len(field.kin_of(queryset.model)) > 1
     # Else they are restricted by what is found: no subquery reaches another database.
-    if queryset._has_filters() and using == links.db:
+    if is_part and using == links.db:
         return links.filter(**{f"{name}__in": queryset})
     return links.filter(**{f"{name}__isnull": False})
 
@@ -137,13 +138,17 @@ def fill_by_links(
     queryset = queryset.annotate(**{SOURCE_KEY: F(f"{rows}__{source.attname}")})
     if not queryset.ordered:
         queryset = in_order_of_links(queryset, rows, through, links_once=True)
-    type_id, key = field.type_of(target, links.db), Key(model._meta.pk)
+    key = Key(model._meta.pk)
+    types: dict[Any, Any] = {}
     for obj in queryset:
+        # Objects of subclasses, if the model's manager yields them.
+        if (own := type(obj)) not in types:
+            types[own] = field.type_of(field.linked_as(own), links.db)
         found = lists.get(getattr(obj, SOURCE_KEY))
         # To the database, the key of another source may be equal to that of one.
         if found is not None:
             stored = key.text(obj.pk) if field.links.key.is_text else obj.pk
-            found.rows.append((type_id, stored))
+            found.rows.append((types[own], stored))
             found.append(obj)
 
 

@@ -9,7 +9,7 @@ order of the links, in one query for the rows and one per content type
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
@@ -225,10 +225,11 @@ class GM2MQuerySet(CombinableQuerySet[Target_co]):
                 raise
             return False  # An object that cannot be linked.
         if self._result_cache is not None:
-            linked_as = self._gm2m.linked_as
+            kin, linked_as = self._gm2m.kin_of(target.model), self._gm2m.linked_as
+            targets: Iterable[Any] = self._result_cache
             return any(
-                obj == found and linked_as(type(found)) is target.model
-                for found in self._result_cache
+                obj.pk == found.pk and linked_as(type(found)) in kin
+                for found in targets
             )
         return bool(self.instances_of(target.model).filter(pk=obj.pk).exists())
 

@@ -31,6 +31,7 @@ from .keys import (
 )
 from .references import Reference
 from .relations import Relation
+from .subclasses import kin, with_subclasses
 from .through import (
     SourceError,
     ThroughError,
@@ -81,8 +82,27 @@ class RelatedModelsMixin:
         return found
 
     def type_of(self, model: type[Model], using: str) -> Any:
-        """Return what links to `model` have in their type column in `using`."""
+        """Return what new links to `model` have in their type column in `using`."""
         return self.content_type_of(model, using).pk
+
+    def kin_of(self, model: type[Model]) -> list[type[Model]]:
+        """Return the models under which objects of `model` may be linked."""
+        return [model] if self.is_historical else kin(model)
+
+    def types_of(self, model: type[Model], using: str) -> list[Any]:
+        """
+        Return what is in the type column of rows in `using` that link the objects of
+        `model` with their keys.
+        """
+        return [self.content_type_of(one, using).pk for one in self.kin_of(model)]
+
+    def own_types_of(self, model: type[Model], using: str) -> list[Any]:
+        """
+        Return what is in the type column of rows in `using` that, whatever their key,
+        link objects of `model`.
+        """
+        models = [model] if self.is_historical else with_subclasses(model)
+        return [self.content_type_of(one, using).pk for one in models]
 
     def target_of(self, obj: Any, *, to_write: bool = True) -> Target:
         """

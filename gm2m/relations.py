@@ -21,6 +21,7 @@ import copy
 import sys
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldError
@@ -127,8 +128,17 @@ class TargetKey(ForeignObject):  # type: ignore[type-arg]
         return [self.target]
 
     def types(self, using: str) -> list[Any]:
-        """Return what rows of these models have in their type column in `using`."""
-        return [self.gm2m.type_of(model, using) for model in self.models]
+        """
+        Return what is in the type column of rows in `using` that link objects of these
+        models with their keys.
+        """
+        found = (self.gm2m.types_of(model, using) for model in self.models)
+        return list(dict.fromkeys(chain.from_iterable(found)))
+
+    def own_types(self, using: str) -> list[Any]:
+        """Return the same of rows that link such objects whatever their key."""
+        found = (self.gm2m.own_types_of(model, using) for model in self.models)
+        return list(dict.fromkeys(chain.from_iterable(found)))
 
     def resolve_related_fields(self) -> list[tuple[Any, Any]]:
         key = self.target._meta.pk
@@ -252,7 +262,8 @@ class KeyCol(Col):
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
     ) -> tuple[str, tuple[()]]:
         target_key = self.target.target_key
-        return native_key_sql(target_key, self.alias, compiler, exact=True), ()
+        types = target_key.own_types(connection.alias)
+        return native_key_sql(target_key, self.alias, compiler, types, exact=True), ()
 
     def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:
         return self.target.target_key.key.field.get_db_converters(connection)
@@ -361,7 +372,7 @@ class TargetDescriptor:
         links = self.target_key.gm2m.links
         using = instance._state.db or DEFAULT_DB_ALIAS
         row_type = getattr(instance, links.content_type.attname)
-        if row_type not in self.target_key.types(using):
+        if row_type not in self.target_key.own_types(using):
             return None
         return getattr(instance, links.generic_name)
 

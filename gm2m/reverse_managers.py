@@ -167,6 +167,19 @@ class ReverseManager(LinkManager):
             links.key_field.attname: self.target.key,
         }
 
+    def own_condition(self, using: str) -> dict[str, Any]:
+        links = self.field.links
+        types = self.field.types_of(self.target.model, using)
+        if len(types) == 1:
+            return self.own_values(using)
+        return {
+            f"{links.content_type.attname}__in": types,
+            links.key_field.attname: self.target.key,
+        }
+
+    def has_kin(self, others: Sequence[Other], using: str) -> bool:
+        return len(self.field.types_of(self.target.model, using)) > 1
+
     def others(self, objs: Iterable[Any], using: str) -> list[Other]:
         source = self.field.links.source
         others = []

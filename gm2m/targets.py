@@ -82,7 +82,8 @@ def shown_condition(
     using = using or router.db_for_write(model, **hints)
     shown = shown.using(using)
     name = field.lookup_of(model)
-    is_other = Q(**{f"{name}__isnull": True})
+    own = field.content_type_of(model, links_using)
+    is_other = ~Q(**{field.links.content_type.attname: own.pk})
     if using == links_using:
         return is_other | is_not_hidden(shown, row_key(field, model))
     linked = linked_keys(field, model, condition, links_using, using)
@@ -156,9 +157,9 @@ def linked_keys(
     `model` link. What is no key of the model links nothing. One query.
     """
     links, key = field.links, Key(model._meta.pk)
-    found = field.content_type_of(model, links_using)
+    types = field.types_of(model, links_using)
     rows = field.remote_field.through._base_manager.using(links_using).filter(
-        **condition, **{links.content_type.attname: found.pk}
+        **condition, **{f"{links.content_type.attname}__in": types}
     )
     texts = map(str, rows.values_list(links.key_field.attname, flat=True))
     return [native for native, _text in key.natives(texts, connections[using])]

@@ -168,7 +168,8 @@ READS = {
     "spelled",
     "using",
     "value_of",
-    "type_of",
+    "own_types_of",
+    "types_of",
     "check_target",
     "check_target_model",
 }

@@ -126,8 +126,10 @@ class End:
 
     # What lookups ask of a field.
 
-    def type_of(self, model: type[Model], using: str) -> str:
-        return self.relationship.name
+    def types_of(self, model: type[Model], using: str) -> list[str]:
+        return [self.relationship.name]
+
+    own_types_of = types_of
 
     def check_target_model(self, model: type[Model]) -> None:
         if not issubclass(model, self.target):

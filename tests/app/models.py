@@ -12,7 +12,9 @@ from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
+from django.db.models import QuerySet
 from django.db.models.functions import Length
+from django.db.models.query import ModelIterable
 
 from gm2m import GM2MField
 from gm2m.deletion import CASCADE_SIGNAL
@@ -113,6 +115,52 @@ class Plant(models.Model):
 class VideoProxy(Video):
     class Meta:
         proxy = True
+
+
+class SubclassIterable(ModelIterable):
+    """Yield each animal as an object of its own class."""
+
+    def __iter__(self):
+        animals = list(super().__iter__())
+        for model in (Puppy, Dog, Cat):
+            keys = [animal.pk for animal in animals if type(animal) is Animal]
+            own = QuerySet(model, using=self.queryset.db).in_bulk(keys)
+            for name in self.queryset.query.annotation_select:
+                for animal in animals:
+                    if animal.pk in own:
+                        setattr(own[animal.pk], name, getattr(animal, name))
+            animals = [own.get(animal.pk, animal) for animal in animals]
+        yield from animals
+
+
+class AnimalManager(models.Manager):
+    def get_queryset(self):
+        queryset = super().get_queryset()
+        queryset._iterable_class = SubclassIterable
+        return queryset
+
+
+class Animal(models.Model):
+    """A model whose manager yields objects of its subclasses."""
+
+    name = models.CharField(max_length=100)
+
+    objects = AnimalManager()
+
+    def __str__(self):
+        return self.name
+
+
+class Dog(Animal):
+    objects = models.Manager()
+
+
+class Puppy(Dog):
+    pass
+
+
+class Cat(Animal):
+    objects = models.Manager()
 
 
 class Measure(models.Model):
@@ -317,6 +365,14 @@ class ShelfPlace(models.Model):
     )
     sleeve_id = models.IntegerField(null=True)
     sleeve = GenericForeignKey("sleeve_type", "sleeve_id")
+
+
+class Zoo(models.Model):
+    name = models.CharField(max_length=100)
+    animals = GM2MField(Animal, blank=True, related_name="zoos")
+
+    def __str__(self):
+        return self.name
 
 
 class Vault(models.Model):
