@@ -21,7 +21,7 @@ from .keys import Key, model_of_content_type
 from .link_order import LinkOrderQuery
 from .lookups import KeyAmong
 from .references import Reference, references
-from .subclasses import with_parents
+from .subclasses import answering
 from .target_lists import prefetch_mixed
 from .targets import HAS_FETCH_MODES, check_annotations, pairs
 from .unsupported import LinksQuerySet
@@ -197,9 +197,7 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
             return None
         gm2m.relate(model)
         given = self._target_querysets
-        if given and model not in given:
-            return next((one for one in with_parents(model) if one in given), model)
-        return model
+        return (given and answering(model, given)) or model
 
     def _fetch(
         self, model: type[Model] | None, keys: Iterable[Any]

@@ -2,31 +2,34 @@
 Choosing objects of several models in forms.
 
 ``GM2MMultipleChoiceField`` is what a ``GM2MField`` gives a ``ModelForm``, and can be
-put into any form. It knows models and querysets, nothing of links; ``ChosenObjects`` is
-what it returns, and knows which links a choice replaces.
+put into any form. It knows models and querysets, and of links which of them a choice
+may remove (``offers``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import connections
 from django.db.models import Model, QuerySet
 from django.forms import ModelMultipleChoiceField, MultipleChoiceField
 from django.forms.models import (
+    BaseModelForm,
     ModelChoiceIteratorValue,
     apply_limit_choices_to_to_formfield,
 )
 from django.utils.choices import BaseChoiceIterator
 from django.utils.text import capfirst
 
-from .identifiers import identifier, split_identifier
+from .choices import claim_of, identified, natives, unique
+from .identifiers import identifier
 from .keys import Key
 from .limits import limit_of
+from .offers import Chooser, ChosenObjects, leave
+from .subclasses import answering, is_plain
+from .targets import keys_among
 
 if TYPE_CHECKING:
     from .linking import Other
@@ -52,30 +55,8 @@ class GroupedChoices(BaseChoiceIterator):
 
     def choice(self, obj: Model, model: type[Model]) -> tuple[Any, str]:
         """Return the value and the label of one object."""
-        value = ModelChoiceIteratorValue(identifier(obj, model), obj)
+        value = ModelChoiceIteratorValue(self.field.identifier(obj, model), obj)
         return value, self.field.label_from_instance(obj)
-
-
-class ChosenObjects(list[Any]):
-    """
-    The objects that were chosen, in the order of the form's data: the cleaned value of
-    a ``GM2MMultipleChoiceField``, which is `field`. A manager that sets them keeps the
-    links that the field had nothing to say about, for one query more for each model of
-    which links go.
-    """
-
-    def __init__(self, objs: Iterable[Model], field: GM2MMultipleChoiceField) -> None:
-        super().__init__(objs)
-        self.field = field
-
-    def removable(self, others: Iterable[Other]) -> list[Other]:
-        """Return those of `others`, which are linked but not chosen, that may go."""
-        keys: dict[Any, set[str]] = {}
-        for other in others:
-            _content_type, key = other.values
-            keys.setdefault(other.model, set()).add(str(key))
-        found = {model: self.field.removable(model, keys[model]) for model in keys}
-        return [other for other in others if other.pk in found[other.model]]
 
 
 class GM2MMultipleChoiceField(MultipleChoiceField):
@@ -104,6 +85,8 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
 
     iterator = GroupedChoices
     default_error_messages = dict(ModelMultipleChoiceField.default_error_messages)
+    #: What was chosen when the field was cleaned.
+    chosen: ChosenObjects | None = None
 
     def __init__(
         self,
@@ -132,6 +115,12 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
         result.choices = result.iterator(result)
         return result
 
+    def get_bound_field(self, form: Any, field_name: str) -> Any:
+        if isinstance(form, BaseModelForm):
+            chooser = Chooser(form, field_name, "cleaned_data", field_name)
+            leave(form.instance, chooser)
+        return super().get_bound_field(form, field_name)
+
     # What is on offer.
 
     def get_queryset(self, model: type[Model]) -> QuerySet[Any]:
@@ -156,30 +145,42 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
         """Return the model as one of which objects of `model` are chosen."""
         return model._meta.concrete_model if self.for_concrete_model else model
 
-    def identifier(self, obj: Model) -> str:
-        """Return the value that stands for `obj`. No queries."""
+    def identifier(self, obj: Model, within: Any = None) -> str:
+        """
+        Return the value that stands for `obj`, one of those `within` the queryset of
+        this model on offer. No queries, but see ``subclasses.yields_subclasses()``.
+        """
         # Not type(): it may be a SimpleLazyObject.
-        return identifier(obj, self.linked_as(obj.__class__))
+        own = self.linked_as(obj.__class__)
+        offer = answering(own, self.querysets)
+        if offer is None:
+            return identifier(obj, within or own)
+        # A queryset of the parent may be one that yields no objects of its children.
+        is_own = offer is own or not is_plain(self.querysets[offer])
+        return identifier(obj, own if is_own else offer)
 
-    def removable(self, model: Any, keys: Iterable[str]) -> set[Any]:
+    def removable(self, model: Any, keys: Iterable[str]) -> set[str]:
         """
-        Return the primary keys, of those whose texts are `keys`, of linked objects that
-        a choice without them removes. Others stay linked: objects of a model, or not of
-        the queryset, on offer. What is beyond ``limit_choices_to`` goes, as it does in
-        a ``ModelMultipleChoiceField``. One query.
+        Return those of the `keys`, which are texts, whose objects a choice without them
+        removes. Others stay linked: objects of a model, or not of the queryset, on
+        offer. What is beyond ``limit_choices_to`` goes, as it does in a
+        ``ModelMultipleChoiceField``. One query.
         """
-        if model not in self.querysets:
+        offer = answering(model, self.querysets) if model else None
+        if offer is None:
             return set()
-        natives = [native for native, _text in self.natives(model, keys)]
-        among = self.get_queryset(model).filter(pk__in=natives)
-        return set(among.values_list("pk", flat=True))
+        queryset = self.get_queryset(offer)
+        found = keys_among(queryset, natives(queryset, keys))
+        return set(map(Key(offer._meta.pk).text, found))
 
-    def natives(
-        self, model: type[Model], keys: Iterable[str]
-    ) -> Iterator[tuple[Any, str]]:
-        """Yield the keys of `model` with these texts, each with its text."""
-        using = self.querysets[model].db
-        return Key(model._meta.pk).natives(keys, connections[using])
+    def removable_links(self, others: Sequence[Other]) -> list[Other]:
+        """Return those of `others`, which are linked but not chosen, that may go."""
+        keys: dict[Any, set[str]] = {}
+        for other in others:
+            _content_type, key = other.values
+            keys.setdefault(other.model, set()).add(str(key))
+        found = {model: self.removable(model, keys[model]) for model in keys}
+        return [other for other in others if str(other.values[1]) in found[other.model]]
 
     def label_from_instance(self, obj: Model) -> str:
         """Return the label of a choice; to be overridden."""
@@ -212,7 +213,7 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
             raise self.error("required")
         if self.disabled and all(isinstance(item, Model) for item in value or ()):
             # What is linked already need not be on offer.
-            return ChosenObjects(value or (), self)
+            return self.choice_of(value or ())
         objects = self.objects_of(prepared or [])
         self.run_validators(prepared)
         return objects
@@ -224,38 +225,42 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
         """
         if not isinstance(values, (list, tuple)):
             raise self.error("invalid_list")
-        by_model: dict[type[Model], list[str]] = {}
+        found = self.found(values)
         for value in values:
-            model, key = self.split(value)
-            by_model.setdefault(model, []).append(key)
-        found: dict[str, Model] = {}
-        for model, keys in by_model.items():
-            natives = dict(self.natives(model, keys))
-            try:
-                chosen = self.field_of(model).clean(list(natives))
-            except ValidationError as error:
-                params: Any = error.params
-                value = f"{model._meta.label_lower}:{natives[params['value']]}"
-                raise self.error("invalid_choice", value=value) from None
-            found.update((identifier(obj, model), obj) for obj in chosen)
-        return ChosenObjects((found[name] for name in dict.fromkeys(values)), self)
+            if value not in found:
+                raise self.error("invalid_choice", value=value)
+        return self.choice_of(unique(found[value] for value in values))
+
+    def choice_of(self, objs: Iterable[Model]) -> ChosenObjects:
+        """Return `objs` as those that were chosen, of what the field offers."""
+        self.chosen = ChosenObjects(objs, self.removable_links)
+        return self.chosen
+
+    def found(self, values: Sequence[Any]) -> dict[Any, Model]:
+        """
+        Return the objects on offer that `values` stand for, by value. Raise
+        ``ValidationError`` for what cannot be on offer: see ``split()``. One query for
+        each model among them.
+        """
+        models = {self.split(value)[0] for value in values}
+        querysets: Any = {model: self.field_of(model).queryset for model in models}
+        return identified(querysets, values, self.linked_as)
 
     def split(self, value: Any) -> tuple[type[Model], str]:
         """
-        Return the model and the key in `value`, or raise ``ValidationError`` if it is
-        malformed, its model is not on offer, or its key cannot be one of the model.
+        Return the model on offer and the key in `value`, or raise ``ValidationError``
+        if it is malformed, its model is not on offer, or its key cannot be one of it.
         """
         try:
-            label, key = split_identifier(value)
-            key.encode()
+            claim = claim_of(value, self.querysets.keys(), self.linked_as)
+            claim.key.encode()
         except ValueError:
             raise self.error("invalid_pk_value", pk=value) from None
-        for model in self.querysets:
-            if model._meta.label_lower == label:
-                if "\0" in key or not list(self.natives(model, [key])):
-                    raise self.error("invalid_pk_value", pk=value)
-                return model, key
-        raise self.error("invalid_choice", value=value)
+        if claim.offer is None:
+            raise self.error("invalid_choice", value=value)
+        if not natives(self.querysets[claim.offer], [claim.key]):
+            raise self.error("invalid_pk_value", pk=value)
+        return claim.offer, claim.key
 
     def error(self, code: str, **params: Any) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code, params=params)
@@ -263,18 +268,25 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
     def has_changed(self, initial: Any, data: Any) -> bool:
         if self.disabled:
             return False
-        before = set(self.prepare_value(initial or ()))
+        before = set(map(self.as_split, self.prepare_value(initial or ())))
         values = self.prepare_value(data) if isinstance(data, (list, tuple)) else data
-        after = set(map(str, values or ()))
+        after = {self.as_split(str(value)) for value in values or ()}
         if after - before:
             return True
         gone: dict[type[Model], list[str]] = {}
         for value in before - after:
             # What is not on offer stays, whatever the choice.
-            with suppress(ValidationError):
-                model, key = self.split(value)
+            if isinstance(value, tuple):
+                model, key = value
                 gone.setdefault(model, []).append(key)
         return any(self.removable(model, keys) for model, keys in gone.items())
+
+    def as_split(self, value: Any) -> Any:
+        """Return what ``split()`` makes of `value`; what it refuses as it is."""
+        try:
+            return self.split(value)
+        except ValidationError:
+            return value
 
 
 def queryset_of(offer: Any) -> QuerySet[Any]:

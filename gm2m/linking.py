@@ -25,6 +25,7 @@ from django.db.models.signals import m2m_changed
 from django.db.models.utils import resolve_callables
 
 from .batches import batches
+from .offers import removable_for
 from .related_managers import RelatedManager
 from .through import AutomaticRow
 from .transactions import write_at_once
@@ -172,14 +173,14 @@ class LinkManager(RelatedManager):
         raw: bool = False,
     ) -> None:
         """
-        Do what ``set()`` does. Django's deserializer calls it with `raw`. What forms
-        and serializers give has a method `removable`, which says what may go of what is
-        linked and not among `objs`.
+        Do what ``set()`` does. Django's deserializer calls it with `raw`. Of what a
+        form or a serializer did not offer, nothing goes (``offers``).
         """
-        removable = getattr(objs, "removable", None)
+        given = tuple(objs)
+        removable = removable_for(self.instance, objs, given)
         db = self.write_db
         self.check_own(db)
-        others = self.others(tuple(objs), db)
+        others = self.others(given, db)
         self.check_defaults(through_defaults)
 
         def replace() -> None:

@@ -11,7 +11,7 @@ This module knows models and managers, nothing of links.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -52,6 +52,14 @@ def with_parents(model: type[Model]) -> list[type[Model]]:
         if share_keys(parent, model) and yields_subclasses(parent)
     ]
     return [model, *parents]
+
+
+def answering(model: type[Model], offered: Container[type[Model]]) -> Any:
+    """
+    Return the one of the `offered` models that has the objects of `model`: itself or a
+    parent whose manager yields them; ``None`` if there is none.
+    """
+    return next((one for one in with_parents(model) if one in offered), None)
 
 
 def yields_subclasses(model: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 from django.contrib.admin.widgets import (
@@ -12,14 +11,16 @@ from django.contrib.admin.widgets import (
     AutocompleteSelectMultiple,
     FilteredSelectMultiple,
 )
-from django.core.exceptions import ValidationError
 from django.db.models import Model, Q
 from django.forms import HiddenInput, Select
 from django.forms.models import BaseModelForm
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from ..forms import ChosenObjects, GM2MMultipleChoiceField, GroupedChoices
+from ..forms import GM2MMultipleChoiceField, GroupedChoices
+from ..keys import Key, pk_as
+from ..offers import ChosenObjects
+from ..subclasses import answering
 
 
 class AdminChoices(GroupedChoices):
@@ -61,9 +62,9 @@ class AdminChoiceField(GM2MMultipleChoiceField):
         """Take `linked` for what is linked to the form's object."""
         self.linked_keys = {}
         for obj in linked:
-            self.linked_keys.setdefault(self.linked_as(obj.__class__), []).append(
-                obj.pk
-            )
+            own = self.linked_as(obj.__class__)
+            model = answering(own, self.querysets) or own
+            self.linked_keys.setdefault(model, []).append(pk_as(obj, model))
 
     def get_limit_choices_to(self, model: type[Model]) -> Any:
         limit = super().get_limit_choices_to(model)
@@ -74,15 +75,16 @@ class AdminChoiceField(GM2MMultipleChoiceField):
 
     def clean(self, value: Any) -> ChosenObjects:
         if self.required and not value and self.keeps_something():
-            return ChosenObjects((), self)
+            return self.choice_of(())
         return super().clean(value)
 
     def keeps_something(self) -> bool:
         """Return whether something is linked that the user may not see."""
-        return any(
-            len(self.removable(model, map(str, keys))) < len(set(keys))
-            for model, keys in self.linked_keys.items()
-        )
+        for model, keys in self.linked_keys.items():
+            texts = set(map(Key(model._meta.pk).text, keys))
+            if self.removable(model, texts) != texts:
+                return True
+        return False
 
     def full_label(self, obj: Model) -> str:
         """Return the label of an object where nothing else tells its model."""
@@ -94,18 +96,10 @@ class AdminChoiceField(GM2MMultipleChoiceField):
         Yield those of `values` that are on offer, with their objects: one query for
         each model among them.
         """
-        by_model: dict[type[Model], list[str]] = {}
-        values = list(values)
+        texts = dict.fromkeys(map(str, values))
+        values = [text for text in texts if isinstance(self.as_split(text), tuple)]
+        found = self.found(values)
         for value in values:
-            with suppress(ValidationError):
-                model, key = self.split(value)
-                by_model.setdefault(model, []).append(key)
-        found: dict[str, Model] = {}
-        for model, keys in by_model.items():
-            queryset = self.field_of(model).queryset
-            for obj in queryset.filter(pk__in=keys):  # type: ignore[union-attr]
-                found[self.identifier(obj)] = obj
-        for value in dict.fromkeys(map(str, values)):
             if value in found:
                 yield value, found[value]
 

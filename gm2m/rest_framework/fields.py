@@ -10,6 +10,7 @@ The fields of serializers for links.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
@@ -23,10 +24,14 @@ from rest_framework.relations import (
     RelatedField,
 )
 
-from ..choices import fetched, offered
+from ..choices import Claim, claim_of, identified, natives, offered, unique
 from ..fields import GM2MField
-from ..identifiers import identifier, split_identifier
+from ..identifiers import identifier
+from ..keys import Key
 from ..linking import Other
+from ..offers import Chooser, ChosenObjects, leave
+from ..subclasses import answering
+from ..targets import not_hidden
 from .arguments import given_models, given_serializers
 
 Querysets = dict[type[Model], QuerySet[Any]]
@@ -207,65 +212,88 @@ class GM2MRelatedField(RelatedField):
         gm2m = self.gm2m
         return offered(gm2m) if gm2m else {}
 
-    def by_label(self) -> dict[str, QuerySet[Any]]:
-        """Return the objects that may be chosen, by what identifiers begin with."""
+    def offers(self) -> Querysets:
+        """Return the objects that may be chosen, by the model that identifies them."""
         return {
-            self.linked_as(model)._meta.label_lower: queryset
+            self.linked_as(model): queryset
             for model, queryset in self.get_querysets().items()
         }
 
     def to_internal_value(self, data: Any) -> Model:
-        (chosen,) = self.choose([data], {})
+        (chosen,) = self.choose([data], {}, self.offers())
         return chosen
 
-    def choose(self, values: Sequence[Any], linked: Mapping[str, Model]) -> list[Model]:
+    def choose(
+        self, values: Sequence[Any], linked: Mapping[str, Model], offers: Querysets
+    ) -> list[Model]:
         """
         Return the objects that `values` identify, each once and in their order: any of
-        `linked`, and what is offered. One query for each model and 10,000 values.
+        `linked`, and what `offers` have. One query for each model and 10,000 values.
 
         Raises ``ValidationError`` for the first that is neither.
         """
-        querysets = self.by_label()
-        keys: dict[str, list[str]] = {}
         for value in values:
-            label, text = self.split(value)
-            if value in linked:
-                continue
-            if label not in querysets:
-                self.refuse("not_offered", value, models=", ".join(querysets))
-            keys.setdefault(label, []).append(text)
-        found = dict(linked)
-        for label, texts in keys.items():
-            for obj in fetched(querysets[label], texts):
-                found[self.identifier(obj)] = obj
-        chosen = {}
+            claim = self.claim_of(value, offers)
+            if value not in linked and claim.offer is None:
+                labels = (model._meta.label_lower for model in offers)
+                self.refuse("not_offered", value, models=", ".join(labels))
+        others = [value for value in values if value not in linked]
+        found = {**linked, **identified(offers, others, self.linked_as)}
         for value in values:
             if value not in found:
                 self.refuse("does_not_exist", value)
-            chosen[value] = found[value]
-        self.check_lengths(chosen)
-        return list(chosen.values())
+            self.check_length(value, found[value])
+        return unique(found[value] for value in values)
 
-    def split(self, value: Any) -> tuple[str, str]:
-        """Return the label and the text of the key in `value`."""
+    def claim_of(self, value: Any, offers: Querysets) -> Claim:
+        """Return what `value` claims to identify."""
         if not isinstance(value, str):
             # Of lists and objects, which may be deep, the type is enough.
             is_simple = value is None or isinstance(value, (bool, int, float))
             shown = repr(value) if is_simple else type(value).__name__
             return self.fail("incorrect_type", value=shown)  # type: ignore[no-any-return]
         try:
-            return split_identifier(value)
+            return claim_of(value, offers.keys(), self.linked_as)
         except ValueError:
             return self.refuse("malformed", value)  # type: ignore[no-any-return]
 
-    def check_lengths(self, chosen: Mapping[str, Model]) -> None:
-        """Refuse objects whose keys the through model has no room for."""
+    def check_length(self, value: str, obj: Model) -> None:
+        """Refuse an object whose key the through model has no room for."""
         if gm2m := self.gm2m:
-            for value, obj in chosen.items():
-                try:
-                    gm2m.target_of(obj)
-                except ValueError:
-                    self.refuse("too_long", value)
+            try:
+                gm2m.target_of(obj)
+            except ValueError:
+                self.refuse("too_long", value)
+
+    def removable(self, offers: Querysets, others: Sequence[Other]) -> list[Other]:
+        """
+        Return those of `others`, which are linked but were not sent, that go: those of
+        models on offer, whatever the limits; of querysets that were given for this
+        field, only the objects that they have. What is gone goes. No queries, or two
+        for each model of a given queryset.
+        """
+        by_model: dict[Any, list[Other]] = {}
+        for other in others:
+            offer = answering(other.model, offers) if other.model else None
+            by_model.setdefault(offer, []).append(other)
+        by_model.pop(None, None)
+        if self.is_limited_by_field:
+            return [other for found in by_model.values() for other in found]
+        removable = []
+        for model, found in by_model.items():
+            keys = natives(offers[model], (str(other.values[1]) for other in found))
+            shown = set(not_hidden(offers[model], keys))
+            hidden = {Key(model._meta.pk).text(key) for key in keys if key not in shown}
+            removable += [
+                other for other in found if str(other.values[1]) not in hidden
+            ]
+        return removable
+
+    @property
+    def is_limited_by_field(self) -> bool:
+        """Whether it offers what the ``GM2MField`` does, and nobody gave anything."""
+        own = type(self).get_querysets is not GM2MRelatedField.get_querysets
+        return self.querysets is None and not own
 
     def refuse(self, key: str, value: str, **kwargs: str) -> Any:
         """Raise the error called `key`, with `value` quoted so that it can be shown."""
@@ -314,25 +342,6 @@ class GM2MRelatedField(RelatedField):
         return iter_options(groups, cutoff=size if is_cut else None, cutoff_text=text)
 
 
-class GivenObjects(list[Model]):
-    """
-    The validated value of a ``GM2MManyRelatedField``: a manager that sets these objects
-    removes links to models with these `labels` alone.
-    """
-
-    def __init__(self, objs: Iterable[Model], labels: Iterable[str]) -> None:
-        super().__init__(objs)
-        self.labels = frozenset(labels)
-
-    def removable(self, others: Iterable[Other]) -> list[Other]:
-        """Return those of `others`, which are linked but not given, that may go."""
-        return [
-            other
-            for other in others
-            if other.model and other.model._meta.label_lower in self.labels
-        ]
-
-
 class GM2MManyRelatedField(ManyRelatedField):
     """
     The objects that a ``GM2MField`` links: what ``GM2MRelatedField(many=True)`` gives.
@@ -342,6 +351,8 @@ class GM2MManyRelatedField(ManyRelatedField):
     """
 
     child_relation: GM2MRelatedField
+    #: What was chosen when the data was validated.
+    chosen: ChosenObjects | None = None
 
     def bind(self, field_name: str, parent: Any) -> None:
         super().bind(field_name, parent)
@@ -353,15 +364,23 @@ class GM2MManyRelatedField(ManyRelatedField):
         child, values = self.child_relation, list(data)
         if not (values or self.allow_empty):
             self.fail("empty")
-        linked = child.linked()
-        chosen = child.choose(values, linked)
-        labels, given = child.by_label(), set(values)
+        linked, offers = child.linked(), child.offers()
+        chosen, given = child.choose(values, linked, offers), set(values)
         kept = [
             obj
             for value, obj in linked.items()
-            if value not in given and split_identifier(value)[0] not in labels
+            if value not in given
+            and answering(child.linked_as(type(obj)), offers) is None
         ]
-        return GivenObjects([*chosen, *kept], labels)
+        removable = partial(child.removable, offers)
+        self.chosen = ChosenObjects(unique([*chosen, *kept]), removable)
+        serializer = self.parent
+        if isinstance(instance := getattr(serializer, "instance", None), Model):
+            chooser = Chooser(
+                serializer, self.field_name, "_validated_data", self.source
+            )
+            leave(instance, chooser)
+        return self.chosen
 
     def iter_options(self) -> Any:
         return self.child_relation.iter_options()

@@ -10,6 +10,7 @@ from django.utils.text import capfirst
 from rest_framework.utils.field_mapping import needs_label
 
 from ..fields import GM2MField
+from ..offers import ChosenObjects
 from .fields import GM2MRelatedField
 
 
@@ -73,7 +74,16 @@ class GM2MModelSerializerMixin:
             return super().create(validated_data)  # type: ignore[misc]
 
     def update(self, instance: Model, validated_data: dict[str, Any]) -> Any:
-        """Update an object and its links, in one transaction."""
+        """
+        Update an object and its links, in one transaction. Links that a field did not
+        offer stay, whatever was made of its value since it was validated.
+        """
+        validated_data = {**validated_data}
+        for field in self._writable_fields:  # type: ignore[attr-defined]
+            value = validated_data.get(field.source)
+            chosen = getattr(field, "chosen", None)
+            if isinstance(chosen, ChosenObjects) and value is not None:
+                validated_data[field.source] = ChosenObjects(value, chosen.removable)
         using = router.db_for_write(type(instance), instance=instance)
         with transaction.atomic(using=using):
             return super().update(instance, validated_data)  # type: ignore[misc]

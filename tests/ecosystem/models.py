@@ -4,6 +4,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.db import models
+from model_utils.managers import InheritanceManager
+from polymorphic.models import PolymorphicModel
 from simple_history.models import HistoricalRecords
 from taggit.managers import TaggableManager
 
@@ -99,6 +101,63 @@ class Edition(models.Model):
 
 class Bookcase(models.Model):
     editions = GM2MField(Edition)
+
+
+class Animal(PolymorphicModel):
+    """Its manager yields objects of its subclasses."""
+
+    name = models.CharField(max_length=100)
+
+    def __str__(self):
+        return self.name
+
+
+class Dog(Animal):
+    pass
+
+
+class Cat(Animal):
+    lives = models.IntegerField(default=9)
+
+
+class SelectingManager(InheritanceManager):
+    def get_queryset(self):
+        return super().get_queryset().select_subclasses()
+
+
+class Vehicle(models.Model):
+    """So does this one, by other means."""
+
+    name = models.CharField(max_length=100)
+
+    objects = SelectingManager()
+
+
+class Car(Vehicle):
+    pass
+
+
+class Truck(Vehicle):
+    pass
+
+
+class Place(models.Model):
+    """Its manager could, and does not."""
+
+    name = models.CharField(max_length=100)
+
+    objects = InheritanceManager()
+
+
+class Cinema(Place):
+    pass
+
+
+class Opened(models.Model):
+    name = models.CharField(max_length=100)
+    animals = GM2MField(Animal, blank=True)
+    vehicles = GM2MField(Vehicle, blank=True)
+    places = GM2MField(Place, blank=True)
 
 
 class Recorded(models.Model):

@@ -12,6 +12,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "import_export",
+    "polymorphic",
     "rest_framework",
     "simple_history",
     "strawberry_django",
