@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib.admin import RelatedFieldListFilter, SimpleListFilter
+from django.contrib.admin import (
+    RelatedFieldListFilter,
+    RelatedOnlyFieldListFilter,
+    SimpleListFilter,
+)
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import build_q_object_from_lookup_parameters
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..fields import GM2MField
+from ..subclasses import with_parents
 from .checks import gm2m_field
 from .visibility import Visibility
 
@@ -28,21 +34,52 @@ class LinkedColumn:
         self.field = field
         self.__name__ = field.name
         self.short_description = field.verbose_name
+        #: Copies of the rows from which the rest is hidden, by key.
+        self.shown: dict[Any, Any] = {}
 
     def __call__(self, obj: Any) -> str:
-        # The list has fetched them.
-        return ", ".join(map(str, getattr(obj, self.field.name).all()))
+        return ", ".join(map(str, getattr(self.shown[obj.pk], self.field.name).all()))
 
 
 class LinkedChangeList(ChangeList):
-    """A list that fetches the targets of all its rows at once."""
+    """
+    A list that shows and filters by fields, and fetches the targets of all its rows at
+    once. It is given what the admin's options and methods name.
+    """
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        model: Any,
+        list_display: Any,
+        list_display_links: Any,
+        list_filter: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        columns = {
+            name: LinkedColumn(field)
+            for name in list_display
+            if (field := gm2m_field(model, name))
+        }
+        super().__init__(
+            request,
+            model,
+            [columns.get(name, name) for name in list_display],
+            list_display_links
+            and [columns.get(name, name) for name in list_display_links],
+            [filter_of(model, item) for item in list_filter],
+            *args,
+            **kwargs,
+        )
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         visibility = Visibility(self.model_admin.admin_site, request)
         for column in self.list_display:
             if isinstance(column, LinkedColumn):
-                visibility.hide(column.field, list(self.result_list))
+                copies = visibility.shown(self.result_list, [column.field])
+                column.shown = {source.pk: source for source in copies}
 
 
 class LinkedModelFilter(SimpleListFilter):
@@ -63,7 +100,10 @@ class LinkedModelFilter(SimpleListFilter):
         """Yield the models on offer, each with its label and what may be seen."""
         declared = self.field.models_on_offer()
         related = self.field.get_related_models(include_auto=True)
-        for model in dict.fromkeys([*declared, *related]):
+        models = dict.fromkeys([*declared, *related])
+        for model in models:
+            if any(parent in models for parent in with_parents(model)[1:]):
+                continue  # The parent's entry finds its objects.
             visible = self.visibility.queryset(model)
             if visible is not None:
                 yield model._meta.label_lower, model, visible
@@ -91,20 +131,51 @@ class LinkedModelFilter(SimpleListFilter):
 
 
 class LinkedObjectFilter(RelatedFieldListFilter):
-    """A filter of sources by the objects of one model that the user may see."""
+    """
+    A filter of sources by the objects of one model that the user may see, and one entry
+    for sources without a link to any.
+    """
 
-    lookup_val: Any  # A list; Django's own, for type checkers.
+    #: Whether it offers no more than what is linked.
+    only_linked = False
+    # A list, and names of parameters; Django's own, for type checkers.
+    lookup_val: Any
+    lookup_kwarg_isnull: str
+    used_parameters: dict[str, Any]
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         visibility = Visibility(model_admin.admin_site, request)
         visible = visibility.queryset(field.remote_field.model)
-        return [] if visible is None else [(obj.pk, str(obj)) for obj in visible]
+        if visible is None:
+            return []
+        if self.only_linked:
+            listed = model_admin.get_queryset(request).order_by()
+            visible = visible.filter(pk__in=listed.values(f"{self.field_path}__pk"))
+        return [(obj.pk, str(obj)) for obj in visible]
+
+    def has_none(self, queryset: QuerySet[Any]) -> Q:
+        """Return the condition that a source has no link to an object of the model."""
+        sources = queryset.model._base_manager.using(queryset.db)
+        linked = sources.filter(**{f"{self.field_path}__isnull": False})
+        return ~Q(pk__in=linked.values("pk"))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         known = {str(pk) for pk, _label in self.lookup_choices}
         if not known.issuperset(self.lookup_val or ()):
             raise IncorrectLookupParameters(f"{self.title} has no such entry.")
-        return super().queryset(request, queryset)
+        given = dict(self.used_parameters)
+        # Not by isnull=True: a link to another model has no object of this one either.
+        for is_null in given.pop(self.lookup_kwarg_isnull, ()):
+            has_none = self.has_none(queryset)
+            queryset = queryset.filter(has_none if is_null else ~has_none)
+        return queryset.filter(build_q_object_from_lookup_parameters(given))
+
+    def get_facet_counts(self, pk_attname: str, filtered_qs: QuerySet[Any]) -> Any:
+        counts = super().get_facet_counts(pk_attname, filtered_qs)
+        if self.include_empty_choice:
+            has_none = self.has_none(filtered_qs)
+            counts["__c"] = Count(pk_attname, filter=has_none, distinct=True)
+        return counts
 
 
 def filter_of(model: Any, item: Any) -> Any:
@@ -112,13 +183,20 @@ def filter_of(model: Any, item: Any) -> Any:
     Return what Django is to take for `item` of ``list_filter``: a filter by models for
     a ``GM2MField`` of `model`, one by objects for ``<field>__<model>``.
     """
-    if not isinstance(item, str):
-        return item
-    name, _sep, target = item.partition(LOOKUP_SEP)
+    path, given = item if isinstance(item, (tuple, list)) else (item, None)
+    name, _sep, target = (
+        path.partition(LOOKUP_SEP) if isinstance(path, str) else ("",) * 3
+    )
     field = gm2m_field(model, name)
     if field is None:
         return item
-    return (item, LinkedObjectFilter) if target else filter_class(field)
+    if given is None:
+        return (path, LinkedObjectFilter) if target else filter_class(field)
+    if target and issubclass(given, RelatedFieldListFilter):
+        only_linked = issubclass(given, RelatedOnlyFieldListFilter)
+        own = {"only_linked": only_linked}
+        return path, type(given.__name__, (LinkedObjectFilter, given), own)
+    return item
 
 
 def filter_class(field: GM2MField) -> type[LinkedModelFilter]:

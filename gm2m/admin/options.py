@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from ..fields import GM2MField
 from .checks import GM2MChecks, gm2m_field
 from .choices import AdminChoiceField, SearchSelectMultiple
-from .lists import LinkedChangeList, LinkedColumn, filter_of
+from .lists import LinkedChangeList
 from .views import GM2MAutocompleteJsonView
 from .visibility import Visibility
 
@@ -138,55 +138,45 @@ class GM2MAdminMixin:
         form_field = self.formfield_for_dbfield(field, request)
         return form_field if isinstance(form_field, AdminChoiceField) else None
 
-    # Showing.
+    # Showing. What a user may not see is hidden where it is shown, from copies: the
+    # objects themselves, which are saved and which other code sees, have all.
 
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        obj = super().get_object(request, object_id, from_field)  # type: ignore[misc]
-        if obj is not None:
-            self.gm2m_hide(request, obj, [obj])
-        return obj
+        admin_form = context["adminform"]
+        self.gm2m_show(request, [admin_form.form], admin_form.readonly_fields)
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
 
-    def gm2m_hide(self, request: HttpRequest, obj: Any, sources: Any) -> None:
-        """
-        Hide from `sources` what the user may not see, unless a form that was posted
-        is about to change the field: Django shows all that is linked.
-        """
-        readonly = self.get_readonly_fields(request, obj)  # type: ignore[attr-defined]
-        may_change = self.has_change_permission(request, obj)  # type: ignore[attr-defined]
-        visibility = Visibility(self.admin_site, request)
-        for field in self.model._meta.many_to_many:
-            is_edited = may_change and field.name not in readonly
-            if isinstance(field, GM2MField) and not (
-                is_edited and request.method == "POST"
-            ):
-                visibility.hide(field, sources)
+    def gm2m_show(self, request: HttpRequest, forms: Any, readonly: Any) -> None:
+        """Let `forms` show of what is `readonly` what the user may see."""
+        fields = [
+            field
+            for field in self.model._meta.many_to_many
+            if isinstance(field, GM2MField) and field.name in readonly
+        ]
+        forms = [form for form in forms if form.instance.pk is not None]
+        if fields and forms:
+            visibility = Visibility(self.admin_site, request)
+            copies = visibility.shown([form.instance for form in forms], fields)
+            for form, instance in zip(forms, copies, strict=True):
+                form.instance = instance
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         # Of an inline.
         formset: Any = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
 
-        def hide(sources: Any) -> None:
-            self.gm2m_hide(request, obj, sources)
+        def show(formset: Any) -> None:
+            readonly = self.get_readonly_fields(request, obj)  # type: ignore[attr-defined]
+            if not self.has_change_permission(request, obj):  # type: ignore[attr-defined]
+                readonly = [field.name for field in self.model._meta.many_to_many]
+            self.gm2m_show(request, formset.initial_forms, readonly)
 
         return type(
-            formset.__name__, (HidingFormSet, formset), {"hide": staticmethod(hide)}
+            formset.__name__, (ShowingFormSet, formset), {"show": staticmethod(show)}
         )
 
     # Lists.
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        return [
-            LinkedColumn(field) if (field := gm2m_field(self.model, item)) else item
-            for item in super().get_list_display(request)  # type: ignore[misc]
-        ]
-
-    def get_list_filter(self, request: HttpRequest) -> Any:
-        return [
-            filter_of(self.model, item)
-            for item in super().get_list_filter(request)  # type: ignore[misc]
-        ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         changelist = super().get_changelist(request, **kwargs)  # type: ignore[misc]
@@ -200,14 +190,16 @@ def admin_class(form_class: type[Any]) -> type[Any]:
     return type(form_class.__name__, (form_class, AdminChoiceField), {})
 
 
-class HidingFormSet:
-    """The formset of an inline, whose objects show what the user may see."""
+class ShowingFormSet:
+    """The formset of an inline, which shows what the user may see."""
 
-    hide: Any
+    show: Any
+    is_shown = False
 
-    def get_queryset(self) -> Any:
-        queryset = super().get_queryset()  # type: ignore[misc]
-        if not hasattr(self, "_hidden"):
-            self._hidden = True
-            self.hide(list(queryset))
-        return queryset
+    @property
+    def media(self) -> Any:
+        # Django asks for it when the page is about to be shown: nothing is saved then.
+        if not self.is_shown:
+            self.is_shown = True
+            self.show(self)
+        return super().media  # type: ignore[misc]
