@@ -18,7 +18,7 @@ from django.db.models.sql import Query
 from .batches import BATCH_SIZE, batches
 from .generics import Target_co
 from .keys import Key, model_of_content_type
-from .link_order import LinkOrderQuery
+from .link_order import LinkOrderQuery, by_key
 from .lookups import KeyAmong
 from .references import Reference, references
 from .subclasses import answering
@@ -99,7 +99,7 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
         """Return a query of all rows of `through`, in its order or else by its key."""
         query = LinkOrderQuery(through)
         if not through._meta.ordering:
-            query.link_order = ("pk",)
+            query.link_order = by_key(through)
         return query
 
     def _clone(self) -> Self:

@@ -157,7 +157,7 @@ def in_order_of_links(
 
     `links_once` tells that no two of the rows link the same target.
     """
-    ordering = through._meta.ordering or ("pk",)
+    ordering = through._meta.ordering or by_key(through)
     order = tuple(below(name, item) for item in ordering)
     query = queryset.query
     if not isinstance(query, TiedQuery) and type(query) is not Query:
@@ -172,6 +172,13 @@ def in_order_of_links(
     ordered.link_order, ordered.links_once = order, links_once
     queryset.query = ordered
     return queryset
+
+
+def by_key(through: Any) -> tuple[str, ...]:
+    """Return what orders rows of `through` by their key."""
+    keys = through._meta.pk_fields
+    # Django 5.2 cannot order by a composite key while its columns are selected.
+    return ("pk",) if len(keys) == 1 else tuple(key.attname for key in keys)
 
 
 def below(prefix: str, ordering: Any) -> Any:

@@ -276,7 +276,7 @@ FORWARD_READS = {
     "iterator": lambda videos: titles(videos.iterator(chunk_size=2)),
     "slice": lambda videos: titles(videos.all()[0:4]),
     "index": lambda videos: [str(videos.all()[number]) for number in range(4)],
-    "filter": lambda videos: titles(videos.filter(pk__gt=0)),
+    "filter": lambda videos: titles(videos.filter(gm2m_pk__gt="")),
     "models": lambda videos: titles(
         videos.filter(Q(Model=Movie) | Q(Model__in=[Documentary, "app.Opera", Concert]))
     ),
@@ -291,7 +291,7 @@ FORWARD_READS = {
         for model in (Movie, Documentary, Opera, "app.Concert")
     ],
     "instances_of a queryset": lambda videos: [
-        str(videos.filter(pk__gt=0).instances_of(model).get())
+        str(videos.filter(gm2m_pk__gt="").instances_of(model).get())
         for model in (Movie, Documentary, Opera, "app.Concert")
     ],
     "union": lambda videos: titles(
