@@ -140,16 +140,15 @@ def fill_by_links(
         queryset = in_order_of_links(queryset, rows, through, links_once=True)
     key = Key(model._meta.pk)
     types: dict[Any, Any] = {}
-    for obj in queryset:
+    # To the database, the key of another source may be equal to that of one of these.
+    for obj in [obj for obj in queryset if getattr(obj, SOURCE_KEY) in lists]:
         # Objects of subclasses, if the model's manager yields them.
         if (own := type(obj)) not in types:
             types[own] = field.type_of(field.linked_as(own), links.db)
-        found = lists.get(getattr(obj, SOURCE_KEY))
-        # To the database, the key of another source may be equal to that of one.
-        if found is not None:
-            stored = key.text(obj.pk) if field.links.key.is_text else obj.pk
-            found.rows.append((types[own], stored))
-            found.append(obj)
+        stored = key.text(obj.pk) if field.links.key.is_text else obj.pk
+        found = lists[getattr(obj, SOURCE_KEY)]
+        found.rows.append((types[own], stored))
+        found.append(obj)
 
 
 def fill(

@@ -6,10 +6,12 @@ nowhere where it would change an answer.
 import pickle
 
 import pytest
-from django.db import connection, models
-from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, Subquery, Sum
+from django.db.models.sql import Query
 from django.test.utils import CaptureQueriesContext
 
+from gm2m.link_order import in_order_of_links
 from tests.app.models import (
     Book,
     Club,
@@ -106,7 +108,7 @@ def test_a_model_with_an_order_of_its_own_keeps_it(db):
     holder.things.add(*(Book.objects.create(title=title) for title in "bca"))
     books = holder.things.instances_of(Book)
     assert [book.title for book in books] == ["a", "b", "c"]
-    assert type(books.query) is models.sql.Query
+    assert type(books.query) is Query
 
 
 # instances_of(): a plain queryset in all that follows.
@@ -333,3 +335,39 @@ def test_further_conditions_are_about_the_rows_of_the_manager(db, plain):
             for queryset, names in ((held, "thing_holders"), (djangos, "shots"))
         )
         assert own == expected
+
+
+class OwnQuery(Query):
+    """The queries of a package that sees to an order of its own."""
+
+
+def test_queries_of_other_packages_are_left_alone(user, movies):
+    """They are given an explicit order, which is all that is known to work."""
+    plain = Movie.objects.all()
+    plain.query = plain.query.chain(klass=OwnQuery)
+    name = User.preferred_videos.field.relations[Movie].key.remote_field.name
+    linked = plain.filter(**{f"{name}__gm2m_src": user})
+    ordered = in_order_of_links(linked, name, Through, links_once=True)
+    assert type(ordered.query) is OwnQuery
+    assert list(ordered) == movies
+    named = plain.filter(user__name="Jill")
+    lookup = Prefetch("preferred_videos", named)
+    lists = {
+        one.name: list(one.preferred_videos.all())
+        for one in User.objects.prefetch_related(lookup)
+    }
+    jills = [movies[number] for number in (1, 0, 2, 3)]
+    assert lists == {"Jack": [], "Jill": jills, "Joan": []}
+
+
+def test_orders_given_before_operators_are_kept(user, movies):
+    jack = user.preferred_videos.filter(Model=Movie)
+    jill = User.objects.get(name="Jill").preferred_videos.filter(Model=Movie)
+    assert list(jack.order_by("-pk") | jill) == movies[::-1]
+    assert list(jack | jill.order_by("movie__title")) == sorted(
+        movies, key=lambda movie: movie.title
+    )
+    assert list(jack.order_by("-pk") & jill) == movies[::-1]
+    linked = user.preferred_videos.instances_of(Movie)
+    titles = [movie.title for movie in Movie.objects.all() & linked.order_by("-title")]
+    assert titles == sorted(titles, reverse=True)

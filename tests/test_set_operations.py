@@ -252,6 +252,8 @@ def test_unions_of_all_links_and_of_values_are_djangos(lists):
     assert len(keys.difference(others)) == 3
     assert len(keys.union(others, all=True)) == 11
     assert len(keys | others) == 11
+    assert len(keys & others) == 0
+    assert len(keys ^ others) == 11
 
 
 def test_targets_that_are_gone_are_not_shown(lists, works):
@@ -307,6 +309,8 @@ def test_custom_throughs(db):
     assert titles(one.items.all() | two.items.all()) == ["b", "a", "c"]
     assert titles(one.items.all()[:1] | two.items.all()[:1]) == ["b", "c"]
     assert titles(one.items.union(two.items.all())) == ["b", "a", "c"]
+    every = one.items.union(two.items.all(), all=True)
+    assert sorted(titles(every)) == ["a", "b", "b", "c"]
     operas = [Opera.objects.create(title=title) for title in "abc"]
     first, second = Vault.objects.create(), Vault.objects.create()
     first.works.add(*operas[:2])
