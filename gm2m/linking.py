@@ -20,15 +20,15 @@ import django
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, router
 from django.db.models import Model, Q, QuerySet
-from django.db.models.constants import OnConflict
 from django.db.models.signals import m2m_changed
 from django.db.models.utils import resolve_callables
 
 from .batches import batches
+from .inserts import can_skip, insert_missing
 from .offers import removable_for
 from .related_managers import RelatedManager
 from .through import AutomaticRow
-from .transactions import write_at_once
+from .transactions import begins_transaction, wait_turn, write_at_once
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -82,8 +82,6 @@ class LinkManager(RelatedManager):
     field: Any
     through: type[Model]
     is_reverse: bool
-    #: The model that signals tell when all links go.
-    clear_model: type[Model] | None
     other_names: tuple[str, ...]
 
     def bind(self, field: GM2MField, instance: Model) -> None:
@@ -122,6 +120,33 @@ class LinkManager(RelatedManager):
     def check_own(self, using: str) -> None:
         """Raise an error if links to the object itself would lead nowhere."""
 
+    def own_row(self, using: str) -> QuerySet[Any] | None:
+        """Return the key of the object's row, ``None`` if `using` may not have it."""
+        raise NotImplementedError
+
+    def shown_rows(
+        self, using: str, models: Collection[Any] | None = None
+    ) -> QuerySet[Any]:
+        """
+        Return the rows that may be removed, as far as a condition can tell: as in
+        Django, what the manager at the other end filters out keeps its links. `models`
+        are those of the other ends that matter, by default all.
+        """
+        raise NotImplementedError
+
+    def hidden(
+        self, rows: Collection[tuple[Any, ...]], using: str
+    ) -> builtins.set[tuple[Any, ...]]:
+        """
+        Return those of `rows`, of ``shown_rows()``, whose other ends are hidden when
+        the manager is read. One or two queries for each model where this may be.
+        """
+        raise NotImplementedError
+
+    def models_of(self, rows: QuerySet[Any], using: str) -> Iterable[type[Model]]:
+        """Return the models of the other ends of `rows`."""
+        raise NotImplementedError
+
     # Writing.
 
     def add(self, *objs: Any, through_defaults: dict[str, Any] | None = None) -> None:
@@ -130,22 +155,41 @@ class LinkManager(RelatedManager):
 
         `through_defaults` are values, or callables, for other columns of the through
         model. One statement per batch if nobody listens to ``m2m_changed`` and the
-        through model is the automatic one, else one query before.
+        through model is the automatic one, else one query before; and, for more than
+        one object, the lock of ``set()``.
         """
         db = self.write_db
         self.check_own(db)
         others = self.others(objs, db)
         self.check_defaults(through_defaults)
-        self._write(db, lambda: self._insert(others, through_defaults, db))
+        self._write(
+            db,
+            lambda: self._insert(others, through_defaults, db),
+            lock=self._are_several(others, db),
+        )
 
     def remove(self, *objs: Any) -> None:
-        """Remove the links to `objs`: one query for each content type."""
+        """
+        Remove the links to `objs`: one query for each content type, and the lock of
+        ``set()`` for more than one object.
+        """
         db = self.write_db
         others = self.others(objs, db)
-        self._write(db, lambda: self._delete(others, db))
+
+        has_kin = self.has_kin(others, db)
+        models = {other.model for other in others}
+
+        def remove() -> None:
+            rows = self.shown_rows(db, None if has_kin else models)
+            self._delete(others, rows, db)
+
+        self._write(db, remove, lock=self._are_several(others, db))
 
     def clear(self) -> None:
-        """Remove all links of the object: one query."""
+        """
+        Remove all links of the object: one query, another one if somebody listens to
+        ``m2m_changed``, and the lock of ``set()``.
+        """
         db = self.write_db
         self._write(db, lambda: self._clear(db))
 
@@ -160,7 +204,10 @@ class LinkManager(RelatedManager):
         Make `objs` the linked objects. Rows of those that stay are left alone, unless
         `clear` asks for all to be removed first.
 
-        One query to read, one per content type of which links go, one to insert.
+        One query to lock the object's row, so that others which write its links come
+        before or after (none on SQLite), one to read, one per content type of which
+        links go, one to insert; and one or two for a model whose manager may hide
+        objects when it is read, as one with a class of querysets of its own.
         """
         self.set_base(objs, clear=clear, through_defaults=through_defaults)
 
@@ -188,15 +235,17 @@ class LinkManager(RelatedManager):
                 self._clear(db, raw)
                 self._insert(others, through_defaults, db, raw)
                 return
-            shown = self._shown_rows(db)
-            present = dict.fromkeys(shown.values_list(*self.other_names))
+            rows = self.shown_rows(db)
+            present = dict.fromkeys(rows.values_list(*self.other_names))
+            for row in self.hidden(present.keys(), db):
+                del present[row]
             wanted = {values for other in others for values in other.all_values}
             gone = [row for row in present if row not in wanted]
             new = [other for other in others if not other.is_among(present)]
             others_gone = list(self.others_of(gone, db))
             if removable is not None:
                 others_gone = removable(others_gone)
-            self._delete(others_gone, db, raw)
+            self._delete(others_gone, rows, db, raw)
             self._insert(new, through_defaults, db, raw)
 
         self._write(db, replace)
@@ -244,22 +293,45 @@ class LinkManager(RelatedManager):
                     "and cannot have a default."
                 )
 
-    def _write(self, using: str, write: Callable[[], None]) -> None:
-        """Call `write` in a transaction, and forget what was prefetched."""
+    def _write(
+        self, using: str, write: Callable[[], None], *, lock: bool = True
+    ) -> None:
+        """
+        Call `write` in a transaction, alone with the links of the object if `lock`, and
+        forget what was prefetched.
+        """
         self.drop_cache()
-        write_at_once(using, write)
+        is_own = begins_transaction(using)
+
+        def write_in_turn() -> None:
+            if lock:
+                self._wait_turn(using, is_own)
+            write()
+
+        write_at_once(using, write_in_turn)
+
+    def _are_several(self, others: Sequence[Other], using: str) -> bool:
+        """
+        Return whether `others` may be linked by more than one row. One row is there or
+        not, whoever else writes.
+        """
+        return len(others) > 1 or self.has_kin(others, using)
+
+    def _wait_turn(self, using: str, is_own: bool) -> None:
+        """
+        Wait for others that write links of the object, in a transaction that is its own
+        or the caller's.
+        """
+        row = self.own_row(using)
+        if is_own and connections[using].features.has_select_for_no_key_update:
+            row = None
+        own = tuple(self.own_values(using).values())
+        wait_turn(using, (self.through._meta.db_table, *own), row)
 
     def _rows(self, using: str) -> QuerySet[Any]:
         """Return the rows of the object's links."""
         rows = self.through._default_manager.using(using)
         return rows.filter(**self.own_condition(using)).order_by()
-
-    def _shown_rows(self, using: str) -> QuerySet[Any]:
-        """
-        Return the rows that may be removed: as in Django, what the manager at the other
-        end hides keeps its links.
-        """
-        raise NotImplementedError
 
     def _insert(
         self,
@@ -271,19 +343,14 @@ class LinkManager(RelatedManager):
         others = list({other.values: other for other in others}.values())
         if not others:
             return
+        # Errors of a custom through surface, as in Django. In a migration, a new table
+        # may not have its unique constraint yet.
         is_automatic = self.field.links.is_automatic
-        features = connections[using].features
-        # MySQL ignores foreign keys together with duplicates: not for an object that
-        # may not be in the database.
-        ignore_conflicts = (
-            is_automatic
-            and features.supports_ignore_conflicts
-            and not self.instance._state.adding
-        )
+        skip = is_automatic and not self.field.is_historical and can_skip(using)
         given = others
         if (
             m2m_changed.has_listeners(self.through)
-            or not ignore_conflicts
+            or not skip
             or self.has_kin(others, using)
         ):
             present = self._present(others, using)
@@ -293,7 +360,7 @@ class LinkManager(RelatedManager):
         by_model = self._keys_by_model(others, given)
         self._send("pre_add", by_model, using, raw)
         others = left_in(by_model, others)
-        self._insert_rows(others, defaults, using, ignore_conflicts)
+        self._insert_rows(others, defaults, using, skip)
         self._send("post_add", by_model, using, raw)
 
     def _insert_rows(
@@ -301,31 +368,32 @@ class LinkManager(RelatedManager):
         others: Sequence[Other],
         defaults: dict[str, Any],
         using: str,
-        ignore_conflicts: bool,
+        skip: bool,
     ) -> None:
-        """Insert rows that link `others`, in their order."""
-        own, rows = self.own_values(using), self.through._default_manager.using(using)
+        """
+        Insert rows that link `others`, in their order; to `skip` those that are there
+        by then.
+        """
+        own = self.own_values(using)
         names, values = (*own, *self.other_names), tuple(own.values())
+        links = [(*values, *other.values) for other in others]
         _key, *fields = self.through._meta.concrete_fields
-        columns = {field.attname: field for field in fields}
-        is_plain = columns.keys() == {*AutomaticRow._fields} and not defaults
-        if is_plain and ignore_conflicts:
-            # Django's bulk_create() without instances that nobody would see.
+        columns = {field.attname for field in fields}
+        rows: list[Any]
+        if skip and not defaults and columns == {*AutomaticRow._fields}:
+            # Instances of the through model, which nobody would see, take longer.
             in_order = itemgetter(*map(names.index, AutomaticRow._fields))
-            rows._batched_insert(  # type: ignore[attr-defined]
-                [AutomaticRow(*in_order((*values, *other.values))) for other in others],
-                [columns[name] for name in AutomaticRow._fields],
-                batch_size=None,
-                on_conflict=OnConflict.IGNORE,
-            )
-            return
-        links = (
-            dict(zip(names, (*values, *other.values), strict=True)) for other in others
-        )
-        rows.bulk_create(
-            [self.through(**defaults, **link) for link in links],
-            ignore_conflicts=ignore_conflicts,
-        )
+            rows = [AutomaticRow(*in_order(link)) for link in links]
+        else:
+            rows = [
+                self.through(**defaults, **dict(zip(names, link, strict=True)))
+                for link in links
+            ]
+        if skip:
+            unique = self.field.links.fields
+            insert_missing(self.through, using, fields, rows, unique)
+        else:
+            self.through._default_manager.using(using).bulk_create(rows)
 
     def _present(
         self, others: Sequence[Other], using: str
@@ -340,20 +408,31 @@ class LinkManager(RelatedManager):
             present.update(rows.values_list(*self.other_names))
         return present
 
-    def _delete(self, others: Sequence[Other], using: str, raw: bool = False) -> None:
+    def _delete(
+        self,
+        others: Sequence[Other],
+        rows: QuerySet[Any],
+        using: str,
+        raw: bool = False,
+    ) -> None:
+        """Delete those of `rows` that link `others`."""
         by_model = self._keys_by_model(others, others)
         self._send("pre_remove", by_model, using, raw)
-        others = left_in(by_model, others)
-        if others:
-            rows = self._shown_rows(using)
-            for condition in self.conditions(others):
-                rows.filter(condition).delete()
+        for condition in self.conditions(left_in(by_model, others)):
+            rows.filter(condition).delete()
         self._send("post_remove", by_model, using, raw)
 
     def _clear(self, using: str, raw: bool = False) -> None:
-        self._send_one("pre_clear", self.clear_model, None, using, raw)
-        self._shown_rows(using).delete()
-        self._send_one("post_clear", self.clear_model, None, using, raw)
+        rows = self.shown_rows(using)
+        models: list[type[Model]] = []
+        if m2m_changed.has_listeners(self.through):
+            # The field's related model, which has no objects, where there are no links.
+            models = [*self.models_of(rows, using)] or [self.field.remote_field.model]
+        for model in models:
+            self._send_one("pre_clear", model, None, using, raw)
+        rows.delete()
+        for model in models:
+            self._send_one("post_clear", model, None, using, raw)
 
     def _keys_by_model(self, others: Sequence[Other], given: Sequence[Other]) -> Keys:
         """
@@ -390,6 +469,11 @@ class LinkManager(RelatedManager):
             using=using,
             **({"raw": raw} if SENDS_RAW else {}),
         )
+
+    def is_row_in(self, using: str) -> bool:
+        """Return whether the object is a row of a table, not of a view, in `using`."""
+        opts: Any = self.instance._meta
+        return self.instance._state.db == using and bool(opts.managed)
 
     def check_saved(self, obj: Model) -> None:
         """Raise ``ValueError`` for an object that is not in the database yet."""

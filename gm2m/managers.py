@@ -4,7 +4,7 @@ The related manager of a source: ``user.preferred_videos``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,13 @@ from .lookups import KeyAmong
 from .query import GM2MQuerySet
 from .references import CachedTargets, Reference
 from .target_lists import PrefetchedTargets
-from .targets import fetch_like, instances_of, shown_condition
+from .targets import (
+    fetch_like,
+    hidden_among,
+    instances_of,
+    reads_as_django,
+    shown_condition,
+)
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -32,7 +38,6 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
     """
 
     is_reverse = False
-    clear_model = None
 
     def __init__(self, field: GM2MField, instance: Model) -> None:
         super().__init__()
@@ -97,6 +102,15 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
         queryset._prefetch_done = True  # type: ignore[attr-defined]
         cache = self.instance._prefetched_objects_cache  # type: ignore[attr-defined]
         cache[self.prefetch_cache_name] = CachedTargets(queryset, targets.rows)
+
+    def holders(self) -> Iterator[Model]:
+        # As of Django 6.1: a multi-table parent that the object has been read with has
+        # the same links.
+        obj: Any = self.instance
+        while obj is not None and issubclass(obj.__class__, self.field.model):
+            yield obj
+            link = obj._meta.get_ancestor_link(self.field.model)
+            obj = link and link.get_cached_value(obj, None)
 
     def cached(self) -> Any:
         entry = super().cached()
@@ -229,31 +243,78 @@ class ForwardManager(LinkManager, Manager.from_queryset(GM2MQuerySet)):  # type:
         return any(other.also for other in others)
 
     def others_of(self, rows: Iterable[tuple[Any, ...]], using: str) -> Iterable[Other]:
-        apps, connection = self.field.model._meta.apps, connections[using]
+        connection = connections[using]
         models: dict[Any, tuple[Any, Any]] = {}
         for row in rows:
             type_id, text = row
             if type_id not in models:
-                model = model_of_content_type(type_id, using, apps)
+                model = self._model_of(type_id, using)
                 models[type_id] = model, model and Key(model._meta.pk)
-                # One that cannot be linked any more has no manager to ask.
-                with suppress(TypeError):
-                    self.field.check_target_model(model)
-                    self.field.relate(model)
             (model, key), pk = models[type_id], text
             # What is no key of the model is told as it stands in the row.
             with suppress(ValueError):
                 pk = key.native(str(text), connection) if key else text
             yield Other(model, pk, row)
 
-    def _shown_rows(self, using: str) -> QuerySet[Any]:
+    def _model_of(self, type_id: Any, using: str) -> type[Model] | None:
+        """Return the model of a content type, which has its relation from now on."""
+        model: type[Model] | None
+        model = model_of_content_type(type_id, using, self.field.model._meta.apps)
+        # One that cannot be linked any more has no manager to ask.
+        with suppress(TypeError):
+            self.field.check_target_model(model)
+            self.field.relate(model)
+        return model
+
+    def models_of(self, rows: QuerySet[Any], using: str) -> Iterable[type[Model]]:
+        name = self.field.links.content_type.attname
+        type_ids = rows.order_by(name).values_list(name, flat=True).distinct()
+        found = [self._model_of(type_id, using) for type_id in type_ids]
+        return [model for model in found if model is not None]
+
+    def own_row(self, using: str) -> QuerySet[Any] | None:
+        source: Any = self.field.links.source
+        # Without a foreign key, it may be in another database.
+        if not (source.db_constraint or self.is_row_in(using)):
+            return None
+        sources: QuerySet[Any] = QuerySet(source.remote_field.model, using=using)
+        name = source.target_field.attname
+        return sources.filter(**{name: self.related_val}).order_by().values_list(name)
+
+    def shown_rows(
+        self, using: str, models: Collection[Any] | None = None
+    ) -> QuerySet[Any]:
         rows, own = self._rows(using), self.own_values(using)
-        hints = {**self._hints, "instance": self.instance}
-        for model in self.field.relations:
-            shown = shown_condition(self.field, model, own, using, self._db, hints)
-            if shown is not None:
-                rows = rows.filter(shown)
+        for model in list(self.field.relations):
+            if models is None or model in models:
+                shown = self._shown(model)
+                condition = shown_condition(self.field, shown, own, using)
+                if condition is not None:
+                    rows = rows.filter(condition)
         return rows
+
+    def hidden(self, rows: Collection[tuple[Any, ...]], using: str) -> set[Any]:
+        known, hidden = set(self.field.relations), set[Any]()
+        models = {
+            type_id: self._model_of(type_id, using)
+            for type_id in {type_id for type_id, _key in rows}
+        }
+        for model in list(self.field.relations):
+            shown, key = self._shown(model), Key(model._meta.pk)
+            is_told = model in known or not shown._has_filters()  # type: ignore[attr-defined]
+            if is_told and reads_as_django(shown):
+                continue  # shown_rows() leaves out what it filters out.
+            by_text = {str(row[1]): row for row in rows if models[row[0]] is model}
+            texts = dict(key.natives(by_text, connections[shown.db]))
+            pks = hidden_among(shown, list(texts), model._meta.pk.attname)
+            hidden.update(by_text[texts[pk]] for pk in pks)
+        return hidden
+
+    def _shown(self, model: type[Model]) -> QuerySet[Any]:
+        """Return what the default manager of `model` shows."""
+        hints = {**self._hints, "instance": self.instance}
+        shown = model._default_manager.db_manager(self._db, hints=hints).get_queryset()
+        return shown.using(shown._db or router.db_for_write(model, **hints))  # type: ignore[attr-defined]
 
     def conditions(self, others: Sequence[Other]) -> Iterable[Q]:
         by_type: dict[Any, list[Any]] = {}

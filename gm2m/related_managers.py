@@ -5,7 +5,7 @@ fills and what it fills it with, and the asynchronous forms of what writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -18,6 +18,7 @@ from django.db.models.utils import AltersData
 
 from .link_order import tied_to_first
 from .targets import fetch_like
+from .transactions import write_at_once
 
 
 def async_twin(name: str) -> Any:
@@ -60,6 +61,11 @@ class RelatedManager(AltersData):
         """Stand for the queryset where the manager is the value of a lookup."""
         return self.all().resolve_expression(*args, **kwargs)
 
+    @property
+    def write_db(self) -> str:
+        """The alias of the database that is written to."""
+        raise NotImplementedError
+
     def as_of_instance(self, queryset: Any) -> Any:
         """
         Return `queryset` to be read with the object: as routers choose for it, and
@@ -90,23 +96,39 @@ class RelatedManager(AltersData):
         Call the `method` of `related`, all that is related to the object, which makes
         one more unless there is one to get; and relate what was made.
         """
-        with transaction.atomic(using=related.db):
+
+        def make() -> Any:
             made = getattr(related, method)(**attrs)
             obj, created = (made, True) if method == "create" else made
             if created:
                 self.add(obj, through_defaults=through_defaults)
-        return made
+            return made
+
+        if related.db == self.write_db:
+            return write_at_once(related.db, make, savepoint=True)
+        # What has been related in another database could not be undone.
+        with transaction.atomic(using=related.db):
+            return make()
 
     # Prefetching.
 
     def cached(self) -> Any:
         """Return the queryset that was prefetched, or ``None``."""
-        cache = getattr(self.instance, "_prefetched_objects_cache", {})
-        return cache.get(self.prefetch_cache_name)
+        for obj in self.holders():
+            cache = getattr(obj, "_prefetched_objects_cache", {})
+            if self.prefetch_cache_name in cache:
+                return cache[self.prefetch_cache_name]
+        return None
 
     def drop_cache(self) -> None:
-        cache = getattr(self.instance, "_prefetched_objects_cache", {})
-        cache.pop(self.prefetch_cache_name, None)
+        """Forget what was prefetched."""
+        for obj in self.holders():
+            cache = getattr(obj, "_prefetched_objects_cache", {})
+            cache.pop(self.prefetch_cache_name, None)
+
+    def holders(self) -> Iterator[Model]:
+        """Yield the object, and others in whose place it stands."""
+        yield self.instance
 
     def to_prefetch(
         self,

@@ -4,7 +4,7 @@ The related manager of a target: ``movie.user_set``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from .keys import check_collation
 from .linking import LinkManager, Other
 from .lookups import KeyAmong
 from .related_managers import within_limits
+from .targets import hidden_among, reads_as_django
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -38,7 +39,7 @@ class ReverseManager(LinkManager):
     def __init__(self, field: GM2MField, instance: Model) -> None:
         super().__init__()
         self.bind(field, instance)
-        self.model = self.clear_model = field.model
+        self.model = field.model
         self.prefetch_cache_name = field.accessor_name
         self.other_names = (field.links.source.attname,)
         self.target = field.target_of(instance, to_write=False)
@@ -212,12 +213,35 @@ class ReverseManager(LinkManager):
         for batch in batches(other.values[0] for other in others):
             yield Q(KeyAmong(F(name), batch))
 
-    def _shown_rows(self, using: str) -> QuerySet[Any]:
-        rows, sources = self._rows(using), self._sources()
+    def models_of(self, rows: QuerySet[Any], using: str) -> Iterable[type[Model]]:
+        return [self.model]
+
+    def own_row(self, using: str) -> QuerySet[Any] | None:
+        # No foreign key says that it is there.
+        if not self.is_row_in(using):
+            return None
+        targets: QuerySet[Any] = QuerySet(
+            self.instance._meta.concrete_model, using=using
+        )
+        name = targets.model._meta.pk.attname
+        return targets.filter(pk=self.instance.pk).order_by().values_list(name)
+
+    def shown_rows(
+        self, using: str, models: Collection[Any] | None = None
+    ) -> QuerySet[Any]:
+        rows, sources = self._rows(using), self._sources().using(using)
         if sources._has_filters():  # type: ignore[attr-defined]
             name = self.field.links.source.name
-            rows = rows.filter(**{f"{name}__in": sources.using(using)})
+            rows = rows.filter(**{f"{name}__in": sources})
         return rows
+
+    def hidden(self, rows: Collection[tuple[Any, ...]], using: str) -> set[Any]:
+        sources = self._sources().using(using)
+        if reads_as_django(sources):
+            return set()  # shown_rows() leaves out what it filters out.
+        name = self.field.links.source.target_field.attname
+        keys = [key for (key,) in rows]
+        return {(key,) for key in hidden_among(sources, keys, name)}
 
 
 @cache

@@ -127,7 +127,16 @@ def create_facade(field: GM2MField) -> type[models.Model]:
     def gm2m_reference(app_label: str, name: str, key: Any, using: str) -> Reference:
         return read_reference(field, app_label, name, key, using)
 
-    meta = type("Meta", (), {"app_label": "contenttypes", "apps": Apps()})
+    meta = type(
+        "Meta",
+        (),
+        {
+            "app_label": "contenttypes",
+            "apps": Apps(),
+            # Receivers of signals, for one, may ask the other manager.
+            "base_manager_name": "objects",
+        },
+    )
     return type(
         "ContentType",
         (models.Model,),

@@ -14,7 +14,7 @@ import django
 from django.db import connections, router
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.db.models.fields.files import FieldFile
-from django.db.models.manager import BaseManager
+from django.db.models.sql import Query
 
 from .batches import batches
 from .comparisons import NativeKey
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .fields import GM2MField
 
 HAS_FETCH_MODES = django.VERSION >= (6, 1)
+#: What every class of querysets has.
+COMMON = {"__doc__", "__module__", "__firstlineno__", "__static_attributes__"}
 #: Types whose values need no copy.
 ATOMIC = frozenset({str, int, float, bool, bytes, type(None)})
 
@@ -61,33 +63,62 @@ def instances_of(
 
 
 def shown_condition(
-    field: GM2MField,
-    model: Any,
-    condition: dict[str, Any],
-    links_using: str,
-    using: str | None,
-    hints: dict[str, Any],
+    field: GM2MField, shown: QuerySet[Any], condition: dict[str, Any], links_using: str
 ) -> Any:
     """
-    Return the condition on rows in `links_using` that the default manager of `model`
-    does not hide their target, for rows that fulfil `condition`; ``None`` if it hides
-    nothing. Costs three queries if the targets are in another database, else none.
+    Return the condition on rows in `links_using` that `shown`, what the default manager
+    of a model shows, does not filter out their target, for rows that fulfil
+    `condition`; ``None`` if it filters out nothing. Costs three queries if the targets
+    are in another database, else none.
     """
-    manager = model._default_manager
-    if type(manager).get_queryset is BaseManager.get_queryset:
+    if not shown._has_filters():  # type: ignore[attr-defined]
         return None
-    shown = manager.db_manager(using, hints=hints).get_queryset()
-    if not shown._has_filters():
-        return None
-    using = using or router.db_for_write(model, **hints)
-    shown = shown.using(using)
+    model = shown.model
     name = field.lookup_of(model)
     own = field.content_type_of(model, links_using)
     is_other = ~Q(**{field.links.content_type.attname: own.pk})
-    if using == links_using:
+    if shown.db == links_using:
         return is_other | is_not_hidden(shown, row_key(field, model))
-    linked = linked_keys(field, model, condition, links_using, using)
+    linked = linked_keys(field, model, condition, links_using, shown.db)
     return is_other | Q(**{f"{name}__in": not_hidden(shown, linked)})
+
+
+def reads_as_django(queryset: QuerySet[Any]) -> bool:
+    """
+    Return whether `queryset` gives what its conditions say: its classes change nothing
+    of Django's own. Others may hide objects when they are read.
+    """
+    own = type(queryset).__mro__
+    names = {name for cls in own[: own.index(QuerySet)] for name in vars(cls)}
+    changed = names & vars(QuerySet).keys() - COMMON
+    return not changed and type(queryset.query) is Query
+
+
+def hidden_among(shown: QuerySet[Any], keys: Sequence[Any], name: str) -> set[Any]:
+    """
+    Return those of `keys`, values of the field `name`, whose objects are there and are
+    not among those that `shown` gives when it is read. One query if all are, else two.
+    """
+    found = keys_read(shown, keys, name)
+    missing = [key for key in keys if key not in found]
+    return keys_read(everything(shown), missing, name) if missing else set()
+
+
+def keys_read(queryset: QuerySet[Any], keys: Sequence[Any], name: str) -> set[Any]:
+    """
+    Return those of `keys`, values of the field `name`, that the objects have which
+    `queryset` gives. It is asked even if there are no keys, without a query.
+    """
+    found: set[Any] = set()
+    is_plain = reads_as_django(queryset)
+    for batch in list(batches(keys)) or [[]]:
+        objs = queryset.filter(KeyAmong(F(name), batch))
+        if is_plain:
+            found.update(objs.values_list(name, flat=True))
+        else:
+            # Its methods may look at the objects.
+            found.update(getattr(obj, name) for obj in objs.prefetch_related(None))
+    return found
 
 
 def is_not_hidden(shown: QuerySet[Any], pk: Any) -> Q:

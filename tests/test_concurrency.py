@@ -14,17 +14,13 @@ import os
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
-from itertools import repeat
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import (
     IntegrityError,
     OperationalError,
-    ProgrammingError,
     connection,
     models,
     transaction,
@@ -42,59 +38,12 @@ from tests.app.models import (
     Undeclared,
     User,
 )
+from tests.crew import SECONDS, Crew
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default"])
 
 ROUNDS = int(os.environ.get("GM2M_TEST_ROUNDS", "10"))
-#: Nothing here may take as long; databases wait for a lock longer than that.
-SECONDS = 15
-
 Through = User.preferred_videos.through
-
-
-class Crew:
-    """Threads that do things at the same moment, each with its own connection."""
-
-    def __init__(self, size):
-        self.threads = ThreadPoolExecutor(size)
-        self.size = size
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        # Each thread has its own: `connection` is another in each.
-        self.do(*repeat(lambda: connection.close(), self.size))
-        self.threads.shutdown()
-
-    def do(self, *functions):
-        """Run the functions at once; return the error of each, or ``None``."""
-        barrier = threading.Barrier(len(functions))
-        results = [self.threads.submit(self.job, barrier, f) for f in functions]
-        return [result.result(timeout=SECONDS) for result in results]
-
-    def job(self, barrier, function):
-        connection.ensure_connection()
-        if connection.vendor == "sqlite":
-            # SQLite has one writer. A transaction that begins by reading cannot wait
-            # for its turn to write, whoever's it is: so Django's documentation
-            # advises this to projects that write from several threads.
-            connection.transaction_mode = "IMMEDIATE"
-        if connection.vendor == "postgresql":
-            # It looks for deadlocks after a second, which is long here. Who may not
-            # change that waits.
-            with suppress(ProgrammingError), connection.cursor() as cursor:
-                cursor.execute("SET deadlock_timeout = '20ms'")
-        barrier.wait(SECONDS)
-        try:
-            function()
-        except Exception as error:
-            return error
-        return None
-
-    def race(self, *functions):
-        """Run the functions at once, none of which may fail."""
-        assert self.do(*functions) == [None] * len(functions)
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ from tests.app.models import (
     Video,
     VideoProxy,
 )
+from tests.queries import LOCK
 
 Through = User.preferred_videos.through
 
@@ -446,7 +447,8 @@ def test_set_to_the_same_writes_nothing(user, movie, opera, warm):
     with CaptureQueriesContext(connection) as context:
         user.preferred_videos.set([opera, movie])
     assert rows() == before
-    assert [query["sql"].split()[0] for query in context] == ["SELECT"]
+    statements = [query["sql"].split()[0] for query in context]
+    assert statements == ["SELECT"] * (1 + LOCK)
 
 
 def test_set_with_clear_makes_new_rows_for_this_source_alone(
@@ -608,7 +610,7 @@ def test_links_to_hidden_targets_cost_no_query(user, garden, django_assert_num_q
     user.preferred_videos.add(movie)
     with django_assert_num_queries(1):
         user.preferred_videos.remove(garden[0])
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(1 + LOCK):
         user.preferred_videos.clear()
     assert user.preferred_videos.count() == 1
 
@@ -1515,9 +1517,9 @@ def test_add_costs_one_statement_a_batch(user, warm, django_assert_num_queries, 
     books = Book.objects.bulk_create(Book(title=str(n)) for n in range(number))
     books = list(Book.objects.all())
     operas = [Opera.objects.create(title="x")]
-    with django_assert_num_queries(insert_batches(number + 1)):
+    with django_assert_num_queries(insert_batches(number + 1) + LOCK):
         user.preferred_videos.add(*books, *operas)
-    with django_assert_num_queries(insert_batches(number + 1)):
+    with django_assert_num_queries(insert_batches(number + 1) + LOCK):
         user.preferred_videos.add(*books, *operas)
     assert user.preferred_videos.count() == number + 1
 
@@ -1525,9 +1527,9 @@ def test_add_costs_one_statement_a_batch(user, warm, django_assert_num_queries, 
 def test_add_costs_one_query_more_if_somebody_listens(
     user, movie, opera, warm, django_assert_num_queries
 ):
-    with Listener(), django_assert_num_queries(2):
+    with Listener(), django_assert_num_queries(2 + LOCK):
         user.preferred_videos.add(movie, opera)
-    with Listener(), django_assert_num_queries(1):
+    with Listener(), django_assert_num_queries(1 + LOCK):
         user.preferred_videos.add(movie, opera)
 
 
@@ -1543,26 +1545,26 @@ def test_add_to_a_custom_through_costs_one_query_more(
 ):
     playlist = Playlist.objects.create()
     video = Video.objects.create(title="Short")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(2 + LOCK):
         playlist.items.add(video, opera)
 
 
 def test_remove_costs_one_query_per_content_type(user, warm, django_assert_num_queries):
     objs = one_of_each()
     user.preferred_videos.add(*objs)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(2 + LOCK):
         user.preferred_videos.remove(objs[0], objs[2])
     with django_assert_num_queries(0):
         user.preferred_videos.remove()
     more = [Movie.objects.create(title=n) for n in "abcdef"]
     user.preferred_videos.add(*more)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(1 + LOCK):
         user.preferred_videos.remove(*more)
 
 
 def test_clear_costs_one_query(user, django_assert_num_queries):
     user.preferred_videos.add(*one_of_each())
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(1 + LOCK):
         user.preferred_videos.clear()
 
 
@@ -1570,15 +1572,15 @@ def test_set_costs_two_queries_and_one_per_content_type_removed(
     user, warm, django_assert_num_queries
 ):
     objs = one_of_each()
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(2 + LOCK):
         user.preferred_videos.set(objs)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(1 + LOCK):
         user.preferred_videos.set(objs)
-    with django_assert_num_queries(1 + 3):
+    with django_assert_num_queries(1 + 3 + LOCK):
         user.preferred_videos.set(objs[3:])
-    with django_assert_num_queries(2 + 1):
+    with django_assert_num_queries(2 + 1 + LOCK):
         user.preferred_videos.set([objs[0], *objs[4:]])
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(2 + LOCK):
         user.preferred_videos.set(objs, clear=True)
 
 
@@ -1591,15 +1593,15 @@ def test_many_objects_in_one_call(user, warm, django_assert_num_queries, listen)
     sender = Through if listen else Undeclared.things.through
     more = 1 if listen else 0
     with Listener(sender):
-        with django_assert_num_queries(insert_batches(1500) + more):
+        with django_assert_num_queries(insert_batches(1500) + more + LOCK):
             user.preferred_videos.add(*objs)
         with django_assert_num_queries(1 + 2):
             assert list(user.preferred_videos.all()) == objs
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(2 + LOCK):
             user.preferred_videos.remove(*objs)
         assert not user.preferred_videos.exists()
         user.preferred_videos.set(objs[:1000])
-        with django_assert_num_queries(1 + 2 + insert_batches(500) + more):
+        with django_assert_num_queries(1 + 2 + insert_batches(500) + more + LOCK):
             user.preferred_videos.set(objs[500:])
         assert list(user.preferred_videos.all()) == objs[500:]
     assert User.objects.filter(preferred_videos__in=objs).distinct().get() == user

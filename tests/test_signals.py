@@ -18,6 +18,7 @@ from tests.app.models import (
     Member,
     Movie,
     Opera,
+    Plant,
     Playlist,
     Poster,
     Premiere,
@@ -31,6 +32,7 @@ from tests.app.models import (
     Video,
     VideoProxy,
 )
+from tests.queries import LOCK
 
 Through = User.preferred_videos.through
 
@@ -257,14 +259,69 @@ def test_remove_tells_what_was_asked_for(user, movies, receiver):
     assert receiver.sent == before_and_after("remove", False, (Movie, {movies[0].pk}))
 
 
-def test_clear_is_sent_once_and_names_no_model(user, movies, opera, receiver):
+def by_name(sent):
+    """In one order where it is nobody's concern which model comes first."""
+    return sorted(sent, key=lambda signal: (signal.action[:3], signal.model.__name__))
+
+
+def cleared(*models):
+    return by_name(before_and_after("clear", False, *((m, None) for m in models)))
+
+
+def test_clear_is_sent_once_for_each_model(user, movies, opera, receiver):
     user.preferred_videos.add(*movies, opera)
     assert receiver.sent
     user.preferred_videos.clear()
-    assert receiver.sent == before_and_after("clear", False, (None, None))
-    # Also if there is nothing, as Django does.
+    sent = receiver.sent
+    assert by_name(sent) == cleared(Movie, Opera)
+    # All of them before the links go.
+    assert [signal.action for signal in sent] == ["pre_clear"] * 2 + ["post_clear"] * 2
+
+
+def test_clear_of_nothing_is_sent_once(user, receiver):
+    """As Django does: with the field's related model, which has no objects."""
     user.preferred_videos.clear()
-    assert receiver.sent == before_and_after("clear", False, (None, None))
+    model = User.preferred_videos.rel.model
+    assert receiver.sent == before_and_after("clear", False, (model, None))
+    assert issubclass(model, Model)
+    assert not model._default_manager.exists()
+
+
+def test_clear_of_what_is_not_installed_names_a_model(user, receiver):
+    stale = ContentType.objects.create(app_label="nowhere", model="thing")
+    Through.objects.create(gm2m_src=user, gm2m_ct=stale, gm2m_pk="7")
+    user.preferred_videos.clear()
+    model = User.preferred_videos.rel.model
+    assert receiver.sent == before_and_after("clear", False, (model, None))
+    assert rows() == []
+
+
+def test_clear_does_not_name_what_stays(user, movies, receiver):
+    plant = Plant.objects.create(name="rose", dead=True)
+    user.preferred_videos.add(movies[0], plant)
+    assert receiver.sent
+    user.preferred_videos.clear()
+    assert receiver.sent == before_and_after("clear", False, (Movie, None))
+    assert len(rows()) == 1
+
+
+def test_clear_asks_for_models_only_if_somebody_listens(
+    user, movies, opera, django_assert_num_queries
+):
+    user.preferred_videos.add(*movies, opera)
+    m2m_changed.connect(ignore, sender=Through)
+    try:
+        with django_assert_num_queries(2 + LOCK):
+            user.preferred_videos.clear()
+        user.preferred_videos.add(opera)
+    finally:
+        m2m_changed.disconnect(ignore, sender=Through)
+    with django_assert_num_queries(1 + LOCK):
+        user.preferred_videos.clear()
+
+
+def ignore(**kwargs):
+    """Listen to nothing."""
 
 
 def test_set_tells_the_difference(user, movies, opera, receiver):
@@ -285,10 +342,9 @@ def test_set_with_clear(user, movies, opera, receiver):
     user.preferred_videos.add(first, opera)
     assert receiver.sent
     user.preferred_videos.set([opera], clear=True)
-    assert receiver.sent == [
-        *before_and_after("clear", False, (None, None)),
-        *before_and_after("add", False, (Opera, {opera.pk})),
-    ]
+    sent = receiver.sent
+    assert by_name(sent[:4]) == cleared(Movie, Opera)
+    assert sent[4:] == before_and_after("add", False, (Opera, {opera.pk}))
 
 
 def test_create(user, receiver):

@@ -12,6 +12,7 @@ from django.db.models.utils import resolve_callables
 
 from ..related_managers import RelatedManager, within_limits
 from ..targets import copy_instance, is_not_hidden, not_hidden
+from ..transactions import write_at_once
 
 if TYPE_CHECKING:
     from .attached import Attachment
@@ -51,6 +52,11 @@ class ConnectedManager(RelatedManager):
         """The relationship, in the database that the manager is for."""
         found = self.attachment.relationship
         return found if self._db is None else found.using(self._db)
+
+    @property
+    def write_db(self) -> str:
+        """The alias of the database that connections are written to."""
+        return self.relationship._write_db(self.instance)
 
     # Reading.
 
@@ -161,10 +167,9 @@ class ConnectedManager(RelatedManager):
     def clear(self) -> None:
         """Remove all connections. One query if nobody listens to their removal."""
         self.drop_cache()
-        relationship = self.relationship
-        rows = relationship._connections_of(self.instance, self.side, {})
-        rows = self._shown(rows.using(relationship._write_db(self.instance)))
-        relationship._delete(rows)
+        relationship, using = self.relationship, self.write_db
+        rows = relationship._connections_of(self.instance, self.side, {}).using(using)
+        write_at_once(using, lambda: relationship._delete(self._shown(rows)))
 
     def set(
         self,

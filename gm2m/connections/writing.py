@@ -11,6 +11,7 @@ from django.db import router, transaction
 from django.db.models import F, Model, Q
 
 from ..batches import batches
+from ..inserts import can_skip, insert_missing
 from ..keys import check_collation
 from ..lookups import KeyAmong
 from ..related_managers import async_twin
@@ -70,8 +71,11 @@ class Writing:
         rows: Any = self.connection_model._base_manager.using(using)
         identity = self._identity(pair)
         if self.is_unique:
-            return rows.get_or_create(**identity, defaults=characteristics)[0]
-        return rows.create(**identity, **characteristics)
+            return write_at_once(
+                using,
+                lambda: rows.get_or_create(**identity, defaults=characteristics)[0],
+            )
+        return write_at_once(using, lambda: rows.create(**identity, **characteristics))
 
     def create_connections(self, pairs: Iterable[Any], **characteristics: Any) -> None:
         """
@@ -125,7 +129,8 @@ class Writing:
         query, two if somebody listens to ``connection_removed``.
         """
         found = self._between(from_obj, to_obj, characteristics)
-        return self._delete(found.using(self._write_db(from_obj)))
+        using = self._write_db(from_obj)
+        return write_at_once(using, lambda: self._delete(found.using(using)))
 
     def set_connected(
         self, from_obj: Any, others: Iterable[Any], **characteristics: Any
@@ -241,11 +246,12 @@ class Writing:
         model = self.connection_model
         rows = model._base_manager.using(using)
         is_heard = connection_created.has_listeners()
-        # What would be ignored of more than the keys may be another error.
-        ignore = not any(characteristics for _pair, characteristics in wanted) and (
-            model._meta.label_lower == "gm2m_connections.connection"
-            and databases[using].features.supports_ignore_conflicts
+        # Errors of other models surface.
+        skip = not any(characteristics for _pair, characteristics in wanted) and (
+            model._meta.label_lower == "gm2m_connections.connection" and can_skip(using)
         )
+        _key, *fields = model._meta.concrete_fields
+        unique = [model._meta.get_field(name) for name in self._identity((None, None))]
         if self.is_unique:
             first: dict[Pair, dict[str, Any]] = {}
             for pair, characteristics in wanted:
@@ -255,16 +261,18 @@ class Writing:
         def write() -> None:
             for some in batches(wanted, BATCH_SIZE):
                 new = some
-                if self.is_unique and (is_heard or not ignore):
+                if self.is_unique and (is_heard or not skip):
                     present = self._present([pair for pair, _values in some], using)
                     new = [one for one in some if one[0] not in present]
-                made = rows.bulk_create(
-                    [self._made(*one) for one in new], ignore_conflicts=ignore
-                )
+                made = [self._made(*one) for one in new]
+                if skip:
+                    insert_missing(model, using, fields, made, unique)
+                else:
+                    made = rows.bulk_create(made)
                 if is_heard:
                     pairs = [pair for pair, _values in new]
                     self._announce(
-                        self._present(pairs, using).values() if ignore else made
+                        self._present(pairs, using).values() if skip else made
                     )
 
         write_at_once(using, write)

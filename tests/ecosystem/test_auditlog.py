@@ -3,7 +3,6 @@
 import pytest
 from auditlog.models import LogEntry
 from auditlog.registry import auditlog
-from django.db import transaction
 from django.db.models.signals import m2m_changed
 
 from .models import Movie, Viewer
@@ -62,13 +61,14 @@ def test_targets_are_logged(library):
     ],
     ids=["clear", "set"],
 )
-def test_clear_is_refused_by_the_log(library, registered, write):
-    """It asks for one model, and there is none. Nothing is half done."""
-    with pytest.raises(AttributeError), transaction.atomic():
-        write(library.ada.preferred_videos)
-    assert library.ada.preferred_videos.count() == 3
-    library.ada.preferred_videos.set([])
-    assert len(told()) == 3  # An entry for each model.
+def test_clear_is_logged_for_each_model(library, registered, write):
+    """It names all objects of a model, as for any many-to-many: it asks afterwards."""
+    write(library.ada.preferred_videos)
+    assert library.ada.preferred_videos.count() == 0
+    assert {operation for operation, _objects in told()} == {"delete"}
+    LogEntry.objects.all().delete()
+    write(library.ada.preferred_videos)
+    assert told() == []
 
 
 def log_links(action, instance, model, pk_set, reverse, **kwargs):
@@ -76,7 +76,8 @@ def log_links(action, instance, model, pk_set, reverse, **kwargs):
     if reverse:
         return
     if action == "pre_clear":
-        operation, objects = "delete", instance.preferred_videos.all()
+        links = instance.preferred_videos.all()
+        operation, objects = "delete", [obj for obj in links if type(obj) is model]
     elif action in ("post_add", "post_remove"):
         operation = "add" if action == "post_add" else "delete"
         objects = model._default_manager.filter(pk__in=pk_set)
@@ -96,7 +97,10 @@ def test_a_receiver_that_logs_clear_as_well(library):
     finally:
         m2m_changed.disconnect(log_links, sender=Viewer.preferred_videos.through)
         auditlog.unregister(Viewer)
-    assert told() == [
-        ("add", ["Ran"]),
-        ("delete", ["Casablanca", "Tosca", "The Last Waltz", "Ran"]),
-    ]
+    assert told()[0] == ("add", ["Ran"])
+    gone = [set(objects) for operation, objects in told()[1:] if operation == "delete"]
+    assert {frozenset(objects) for objects in gone} == {
+        frozenset({"Casablanca", "Ran"}),
+        frozenset({"Tosca"}),
+        frozenset({"The Last Waltz"}),
+    }
