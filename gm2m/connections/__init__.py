@@ -6,13 +6,15 @@ row of it. What a reader meets, in this order:
 
 1.  ``relationship``: ``define_relationship()`` and ``Relationship``, with which
     connections are made, removed (``writing``) and read (``reading``); ``definition``
-    judges the arguments, ``defined`` knows all names;
+    judges the arguments, ``defined`` knows all names, ``finding`` what there is of an
+    object;
 2.  ``ends``: what a relationship publishes on its connection model for each end, with
     the joins, lookups and deletion of the field's own relations;
-3.  ``models``: ``AbstractConnection`` and ``Connection``; ``objects`` are their
-    ``from_object`` and ``to_object``;
+3.  ``models``: ``AbstractConnection`` and ``Connection``, with their ``querysets``;
+    ``fields`` and ``objects`` are their ``from_object`` and ``to_object``;
 4.  ``graph``: distances, paths and what can be reached;
-5.  ``attached``: accessors on the models themselves, with their ``managers``;
+5.  ``attached``: accessors on the models themselves, with their ``managers``; and
+    ``attached_connections``, with their ``connection_managers``;
 6.  ``signals``, ``checks``, ``integrity``, ``admin``, template tags and a command.
 
 The public names are looked up on first use: models may be imported only when the app
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .defined import RelationshipDoesNotExist, get_relationship
+    from .finding import connections_of, relationships
     from .models import AbstractConnection, Connection
     from .relationship import (
         Relationship,
@@ -39,8 +42,10 @@ __all__ = [
     "RelationshipDoesNotExist",
     "connection_created",
     "connection_removed",
+    "connections_of",
     "define_relationship",
     "get_relationship",
+    "relationships",
     "undefine_relationship",
 ]
 
@@ -50,6 +55,8 @@ MODULES = {
     "Connection": "models",
     "connection_created": "signals",
     "connection_removed": "signals",
+    "connections_of": "finding",
+    "relationships": "finding",
 }
 
 

@@ -22,6 +22,7 @@ from django.db.models.query_utils import PathInfo
 from ..registry import lock
 from ..relations import TargetKey
 from ..reverse_related import hidden_name
+from .attached_connections import AttachedConnections
 from .definition import when_ready
 from .ends import OTHER
 from .managers import connected_manager_class
@@ -129,7 +130,7 @@ class Attachment:
     withdraw.alters_data = True  # type: ignore[attr-defined]
 
 
-Attachments = dict[str, Attachment]
+Attachments = dict[str, Attachment | AttachedConnections]
 
 
 class ConnectedDescriptor:
@@ -172,10 +173,18 @@ class ConnectedDescriptor:
 
 
 def attach(
-    relationship: Relationship, from_name: str | None, to_name: str | None
+    relationship: Relationship,
+    from_name: str | None,
+    to_name: str | None,
+    connections_from: str | None,
+    connections_to: str | None,
 ) -> None:
     """Give the models of `relationship` their accessors once they are there."""
+    given = (from_name, to_name, connections_from, connections_to)
+    if all(name is None for name in given):
+        raise TypeError(f"attach() of {relationship.name!r} needs a name.")
     names = check_names(relationship, from_name, to_name)
+    connections = check_names(relationship, connections_from, connections_to)
 
     def publish(*models: Any) -> None:
         if relationship.error is not None and not installed.models_ready:
@@ -185,22 +194,34 @@ def attach(
                 raise ValueError(
                     f"The relationship {relationship.name!r} has been attached already."
                 )
-            if relationship.is_homogeneous and names["from"] == names.get("to"):
-                raise ValueError(
-                    f"attach() of {relationship.name!r} needs two names: both are for "
-                    "one model."
-                )
+            check_apart(relationship, names, connections)
+            attachments: Attachments = {}
             for side, name in names.items():
-                check_free(relationship, relationship.ends[side].target, name)
-            attachments = {
-                side: Attachment(relationship, side, name, names.get(OTHER[side]))
-                for side, name in names.items()
-            }
+                back = names.get(OTHER[side])
+                attachments[side] = Attachment(relationship, side, name, back)
+            for side, name in connections.items():
+                if name is not None:
+                    end = relationship.ends[side]
+                    attachments[f"connections_{side}"] = AttachedConnections(end, name)
             relationship.attachments.update(attachments)
             for attachment in attachments.values():
                 attachment.publish()
 
     when_ready(relationship.declared, publish)
+
+
+def check_apart(relationship: Relationship, *by_side: dict[str, str | None]) -> None:
+    """Raise ``ValueError`` if a name is taken on its model, or given twice for one."""
+    seen = set()
+    for side, name in (item for names in by_side for item in names.items()):
+        model = relationship.ends[side].target
+        if name is not None and (model, name) in seen:
+            raise ValueError(
+                f"attach() of {relationship.name!r} needs two names: {name!r} is given "
+                f"twice for {model._meta.label}."
+            )
+        seen.add((model, name))
+        check_free(relationship, model, name)
 
 
 def detach(relationship: Relationship) -> None:
@@ -217,7 +238,7 @@ def check_names(
     """Return the names by side, or raise an error for those that cannot be."""
     given = [name for name in (from_name, to_name) if name is not None]
     if not given:
-        raise TypeError(f"attach() of {relationship.name!r} needs a name.")
+        return {}
     for name in given:
         if not isinstance(name, str):
             raise TypeError(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, F, Model, Q, QuerySet, When
+from django.db.models import Case, F, FilteredRelation, Model, Q, QuerySet, When
+from django.db.models.constants import LOOKUP_SEP
 
 from ..comparisons import NativeKey
+from ..keys import pk_as
 from ..related_managers import async_twin
 from .ends import OTHER
 
 if TYPE_CHECKING:
     from .models import AbstractConnection
+
+
+#: The name of the very connections in lookups and orders of connected objects.
+CONNECTION = "connection"
 
 
 class Reading:
@@ -22,6 +28,7 @@ class Reading:
     symmetric: bool
     ends: Any
     connection_model: Any
+    _of_either: Any
     _using: str | None
 
     # Connections.
@@ -143,9 +150,48 @@ class Reading:
         rows = self._connections_of(obj, side, characteristics)
         keys: Any = rows.order_by().values_list(self._other_key(obj, side), flat=True)
         if queryset.db != rows.db:
-            # No subquery reaches into another database.
-            keys = list(keys)
-        return queryset.filter(pk__in=keys)  # type: ignore[no-any-return]
+            # No subquery reaches into another database, and no join.
+            return queryset.filter(pk__in=list(keys))  # type: ignore[no-any-return]
+        found: Any = queryset.filter(pk__in=keys)
+        taken = CONNECTION in found.query._filtered_relations
+        if not taken and self._are_own(characteristics):
+            found.query.add_filtered_relation(
+                self._filtered_relation(obj, side, characteristics), CONNECTION
+            )
+        return found  # type: ignore[no-any-return]
+
+    def _filtered_relation(
+        self, obj: Any, side: str, characteristics: dict[str, Any]
+    ) -> FilteredRelation:
+        """
+        Return the relation from objects at the other end to their connections with
+        `obj`. Nothing is joined before a lookup or an order asks.
+        """
+        other = self.ends["from" if self.symmetric else OTHER[side]]
+        name = (self._of_either or other.target_key.remote_field).name
+        value = self.ends[side].value_of(obj)
+        condition = Q(**{f"{name}__{side}_pk": value})
+        if self.symmetric:
+            one, two = (Q(**{f"{name}__{end}_pk": value}) for end in ("from", "to"))
+            # Of the object itself, only what connects it with itself.
+            condition = ((one | two) & ~Q(pk=pk_as(obj, other.target))) | (one & two)
+        for key, wanted in characteristics.items():
+            condition &= Q(**{f"{name}__{key}": wanted})
+        return FilteredRelation(name, condition=condition)
+
+    def _are_own(self, characteristics: dict[str, Any]) -> bool:
+        """
+        Return whether conditions are on the columns of connections themselves, and on
+        values: Django takes nothing further in the condition of a join.
+        """
+        fields = self.connection_model._meta.concrete_fields
+        columns = {field.name for field in fields if not field.is_relation}
+        return all(
+            key.partition(LOOKUP_SEP)[0] in columns
+            and not hasattr(value, "resolve_expression")
+            and not isinstance(value, QuerySet)
+            for key, value in characteristics.items()
+        )
 
     def _other_key(self, obj: Any, side: str) -> Any:
         """Return an expression for the key at the other end, in its own type."""

@@ -19,6 +19,7 @@ from django.db.models.utils import AltersData
 
 from ..deletion import OnDelete
 from .attached import Attachments, attach, detach
+from .attached_connections import AttachedConnections, ConnectionsRel
 from .defined import (
     Defined,
     RelationshipDoesNotExist,
@@ -153,6 +154,7 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
         self.declared = (from_model, to_model, connection_model)
         self._using: str | None = None
         self._ends: dict[str, End] = {}
+        self._of_either: ConnectionsRel | None = None
         #: What was found to be wrong when the models were loaded.
         self.error: Exception | None = None
         self.attachments: Attachments = {}
@@ -220,9 +222,14 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
             )
         for end in ends.values():
             end.publish()
+        self._ends = ends
+        if self.symmetric:
+            # What leads to connections as either end, beside what leads as one.
+            attachment = AttachedConnections(ends["from"], None)
+            attachment.publish()
+            self._of_either = attachment.rel
         for signal in (connection_created, connection_removed):
             signal.watch(connection_model)
-        self._ends = ends
 
     def _withdraw(self) -> None:
         """Undo what was published."""
@@ -305,16 +312,24 @@ class Relationship(Defined, Reading, Writing, Graph, AltersData):
         vars(other).update(vars(self), _using=alias)
         return other
 
-    def attach(self, from_name: str | None = None, to_name: str | None = None) -> None:
+    def attach(
+        self,
+        from_name: str | None = None,
+        to_name: str | None = None,
+        *,
+        connections_from: str | None = None,
+        connections_to: str | None = None,
+    ) -> None:
         """
         Give objects of both models a related manager, called `from_name` on those of
         the model from which connections lead, and `to_name` on the others. With them
-        come lookups and prefetching of the same names. A symmetric relationship takes
-        `from_name` alone. No queries.
+        come lookups and prefetching of the same names. `connections_from` and
+        `connections_to` give the connections themselves, as the reverse side of a
+        foreign key does. A symmetric relationship takes one name of each. No queries.
 
         Raises ``TypeError`` or ``ValueError`` for names that are none, and those that
         something else on the model has.
         """
-        attach(self, from_name, to_name)
+        attach(self, from_name, to_name, connections_from, connections_to)
 
     attach.alters_data = True  # type: ignore[attr-defined]
