@@ -160,6 +160,11 @@ def test_prefetching(slots, pages, styles, django_assert_num_queries):
                 Prefetch("style_slots", queryset, to_attr="some")
             )
             assert [page.some for page in found] == expected
+        with django_assert_num_queries(2):
+            found = Page.objects.order_by("title").prefetch_related(
+                Prefetch("style_slots", queryset)
+            )
+            assert [list(page.style_slots.all()) for page in found] == expected
     with django_assert_num_queries(3):
         (found,) = Page.objects.filter(title="b").prefetch_related(
             "style_slots__to_object"

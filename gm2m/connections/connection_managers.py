@@ -68,6 +68,10 @@ class ConnectionsManager(RelatedManager):
 
     def _apply_rel_filters(self, queryset: Any) -> Any:
         queryset = self.as_of_instance(queryset)
+        if queryset.query.is_sliced:
+            # That of a Prefetch, whose slice has been taken.
+            queryset = queryset.all()
+            queryset.query.clear_limits()
         queryset = queryset.filter(self._condition([self.key]))
         return self._knowing(queryset, {self.key: self.instance})
 
