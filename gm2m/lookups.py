@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet, FieldError
 from django.db.models import Model, Subquery, Value
-from django.db.models.expressions import ColPairs, ExpressionList
+from django.db.models.expressions import ColPairs, ExpressionList, Ref
 from django.db.models.lookups import Exact, In, IsNull, Lookup
 from django.db.models.sql import Query
 
 from .comparisons import (
     SQL,
+    KeyText,
     among,
     gm2m_of,
     in_query_sql,
@@ -114,6 +115,16 @@ class LinkExact(Exact):
             return None
         self.refuse_expression()
         return self.grouped([self.rhs])
+
+    def set_source_expressions(self, expressions: Any) -> None:
+        super().set_source_expressions(expressions)
+        if isinstance(self.lhs, Ref):
+            raise FieldError(
+                f"{self.gm2m} cannot be compared with objects where the rows are those "
+                "of a subquery: in an aggregate after annotate(), distinct() or a "
+                "slice, or beside a condition on a window. Compare its models one by "
+                f"one, as in {self.gm2m.name}__<model>=…."
+            )
 
     def refuse_expression(self) -> None:
         """Raise an error for what can only be compared with one model."""
@@ -241,6 +252,19 @@ class KeyLookupMixin:
         target = getattr(self.lhs, "target", None)
         return getattr(target, "target_key", None)
 
+    def set_source_expressions(self, expressions: Any) -> None:
+        column = self.target_key
+        super().set_source_expressions(expressions)  # type: ignore[misc]
+        if column is None or self.target_key is not None or not self.has_texts():
+            return
+        # Django has replaced the column: a subquery selects it, and yields native keys.
+        if column.gm2m.links.key.is_text:
+            self.lhs = KeyText(self.lhs, column.key.kind)
+
+    def has_texts(self) -> bool:
+        """Whether it compares with keys as the through table keeps them."""
+        return self.rhs_is_direct_value()  # type: ignore[attr-defined, no-any-return]
+
     def native_of(self, value: Any) -> Any:
         """Return the primary key that `value` is or, as a target, has, prepared."""
         target_key = self.target_key or self.lhs.output_field
@@ -304,6 +328,9 @@ class KeyIn(KeyLookupMixin, In):
             return tuple(self.native_of(value) for value in values)
         return tuple(self.key_of(target_key, value) for value in values)
 
+    def has_texts(self) -> bool:
+        return isinstance(self.rhs, Query) or super().has_texts()
+
     def as_expression(self, value: Any) -> Any:
         if hasattr(value, "resolve_expression"):
             return value
@@ -329,6 +356,9 @@ class KeyIn(KeyLookupMixin, In):
 
 class KeyIsNull(KeyLookupMixin, IsNull):
     """``filter(preferred_videos__movie__isnull=…)``: is the link to another model?"""
+
+    def has_texts(self) -> bool:
+        return False
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
         target_key = self.target_key
