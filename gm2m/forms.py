@@ -123,6 +123,30 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
 
     # What is on offer.
 
+    @property
+    def queryset(self) -> QuerySet[Any]:
+        raise AttributeError(
+            f"{type(self).__name__} has no queryset, but one for each model: see its "
+            f"querysets, {self.querysets}."
+        )
+
+    @queryset.setter
+    def queryset(self, queryset: QuerySet[Any]) -> None:
+        """Offer `queryset`, of the one model on offer."""
+        given = queryset_of(queryset)
+        model = self.linked_as(given.model)
+        if list(self.querysets) != [model]:
+            raise TypeError(
+                f"{type(self).__name__} offers {self.labels()}, so that its queryset "
+                f"cannot be one of {model._meta.label}: set querysets[{model.__name__}]"
+                " of the field, or name all in models."
+            )
+        self.querysets = {model: given}
+
+    def labels(self) -> str:
+        """Return the names of the models on offer."""
+        return ", ".join(model._meta.label for model in self.querysets)
+
     def get_queryset(self, model: type[Model]) -> QuerySet[Any]:
         """Return the objects of `model` on offer, before ``limit_choices_to``."""
         return self.querysets[model].all()
@@ -293,6 +317,11 @@ def queryset_of(offer: Any) -> QuerySet[Any]:
     """Return the queryset that `offer` is or stands for; see ``Offer``."""
     if isinstance(offer, QuerySet):
         queryset: QuerySet[Any] = offer
+        if queryset.query.is_sliced:
+            raise TypeError(
+                f"A slice of {queryset.model._meta.label} cannot be offered: what is "
+                "chosen is looked up in the queryset. Filter it instead."
+            )
     else:
         model = apps.get_model(offer) if isinstance(offer, str) else offer
         if not hasattr(model, "_default_manager"):

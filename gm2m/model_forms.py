@@ -55,15 +55,19 @@ class ModelFormsMixin:
         *,
         using: str | None = None,
         models: Iterable[Offer] | None = None,
+        queryset: QuerySet[Any] | None = None,
         **kwargs: Any,
     ) -> Any:
         """
         Return a ``GM2MMultipleChoiceField`` for objects of `models`, by default the
-        declared ones. See there for what they may be.
+        declared ones. See there for what they may be. `queryset` is for a field with
+        one related model, as for a ``ManyToManyField``; ``TypeError`` if it has more.
 
         A field that declares none has no form field, and gives ``None``; ``FieldError``
         if it is asked for one explicitly, by an option or by ``editable=True``.
         """
+        if queryset is not None:
+            models = [self.only_queryset(queryset)]
         if models is None and not (models := self.models_on_offer()):
             if not (self.is_editable or kwargs):
                 return None
@@ -97,6 +101,18 @@ class ModelFormsMixin:
                     code="too_long",
                     params={"value": value, "limit": limit},
                 )
+
+    def only_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return `queryset` if it is of the only related model."""
+        offered = self.models_on_offer()
+        if offered == [self.linked_as(queryset.model)]:
+            return queryset
+        labels = ", ".join(model._meta.label for model in offered) or "no model"
+        raise TypeError(
+            f"{self} offers {labels}, so that queryset cannot be one of "
+            f"{queryset.model._meta.label}. Give formfield() models instead: a list of "
+            "models or querysets, one for each model."
+        )
 
     def _offer(self, offer: Offer, using: str | None) -> QuerySet[Any]:
         queryset = queryset_of(offer)

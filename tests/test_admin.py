@@ -889,6 +889,38 @@ def test_filter_beyond_the_targets_is_refused():
     ]
 
 
+@pytest.mark.parametrize(
+    ("item", "is_refused"),
+    [
+        ("preferred_videos", True),
+        ("^preferred_videos", True),
+        ("preferred_videos__movie", True),
+        ("preferred_videos__movie__title", False),
+        ("preferred_videos__gm2m_pk", False),
+        ("name", False),
+    ],
+)
+def test_searching_the_field_itself_is_refused(item, is_refused):
+    class SearchingAdmin(GM2MAdminMixin, admin.ModelAdmin):
+        search_fields = ["name", item]
+
+    error = checks.Error(
+        "The value of 'search_fields[1]' is app.User.preferred_videos, which has no "
+        "text of its own to search.",
+        hint="Name a field of one model, as in 'preferred_videos__<model>__<field>'.",
+        obj=SearchingAdmin,
+        id="gm2m.E407",
+    )
+    assert checked(SearchingAdmin) == ([error] if is_refused else [])
+
+
+def test_search_fields_are_a_list():
+    class SearchingAdmin(GM2MAdminMixin, admin.ModelAdmin):
+        search_fields = "preferred_videos"
+
+    assert [error.id for error in checked(SearchingAdmin)] == ["admin.E126"]
+
+
 def test_inline_needs_a_parent_that_searches():
     class UserInline(GM2MAdminMixin, admin.TabularInline):
         model = User

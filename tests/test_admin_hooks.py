@@ -166,3 +166,12 @@ def test_message_of_multiple_choices_is_translated_by_django():
 
     body = source(options.BaseModelAdmin.formfield_for_manytomany)
     assert HOLD_DOWN in body
+
+
+def test_what_is_read_only_is_shown_from_the_instance_of_the_form():
+    """``admin.options.GM2MAdminMixin.gm2m_show()``"""
+    assert "self.form.instance" in source(helpers.AdminReadonlyField.contents)
+    body = source(options.ModelAdmin._changeform_view)
+    assert '"adminform": admin_form' in body
+    assert "inline_formset.media" in body.partition("self.save_model(")[2]
+    assert "self.formset.media" in source(helpers.InlineAdminFormSet.media.fget)

@@ -61,6 +61,21 @@ class GM2MChecks:
             )
         ]
 
+    def _check_search_fields(self, obj: Any) -> Any:
+        errors = super()._check_search_fields(obj)  # type: ignore[misc]
+        return errors or [
+            checks.Error(
+                f"The value of 'search_fields[{index}]' is {field}, which has no text "
+                "of its own to search.",
+                hint="Name a field of one model, as in "
+                f"'{field.name}__<model>__<field>'.",
+                obj=obj.__class__,
+                id="gm2m.E407",
+            )
+            for index, item in enumerate(obj.search_fields)
+            if (field := searched_field(obj.model, item))
+        ]
+
     def _check_list_editable_item(self, obj: Any, name: Any, label: str) -> Any:
         field = gm2m_field(obj.model, name)
         if field is None:
@@ -84,6 +99,19 @@ def gm2m_field(model: Any, name: Any) -> GM2MField | None:
     except FieldDoesNotExist:
         return None
     return field if isinstance(field, GM2MField) else None
+
+
+def searched_field(model: Any, item: Any) -> GM2MField | None:
+    """
+    Return the ``GM2MField`` that `item` of ``search_fields`` leads to, alone or with
+    the name of a related model; ``None`` if it leads on, or elsewhere.
+    """
+    name, *path = str(item).lstrip("^=@").split(LOOKUP_SEP)
+    field = gm2m_field(model, name)
+    if field is None or len(path) > 1:
+        return None
+    names = {field.lookup_of(target) for target in field.get_related_models()}
+    return field if not path or path[0] in names else None
 
 
 def check_searching(field: GM2MField, obj: Any, label: str) -> Any:

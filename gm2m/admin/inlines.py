@@ -101,6 +101,20 @@ def labels(form: LinkForm, names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(map(str, found)))
 
 
+class LinkedTarget:
+    """The target of a link where it is only shown: under the name of its field."""
+
+    __name__ = TARGET
+
+    def __init__(self, field: GM2MField) -> None:
+        self.field = field
+        self.short_description = capfirst(field.verbose_name)
+
+    def __call__(self, obj: Model) -> str:
+        target = getattr(obj, self.field.links.generic_name)
+        return "" if target is None else str(target)
+
+
 class GM2MThroughInlineMixin(GM2MAdminMixin):
     """
     Edit links one by one, with the columns of their through model.
@@ -162,6 +176,11 @@ class GM2MThroughInlineMixin(GM2MAdminMixin):
         links = self.gm2m.links
         excluded = super().get_exclude(request, obj) or ()  # type: ignore[misc]
         return [*excluded, links.content_type.name, links.key_field.name]
+
+    @property
+    def gm2m_target(self) -> LinkedTarget:
+        """What shows the target to users who may view links, and not change them."""
+        return LinkedTarget(self.gm2m)
 
     def target_field(self, request: HttpRequest) -> AdminTargetField:
         """Return the form field for the target, to be overridden."""

@@ -58,8 +58,15 @@ class GM2MAdminMixin:
     ) -> Any:
         if isinstance(db_field, GM2MField) and not db_field.choices:
             # Without the buttons to add others: they would not know of which model.
-            return self.formfield_for_gm2m(db_field, request, **kwargs)
+            return self.formfield_for_manytomany(db_field, request, **kwargs)
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if isinstance(db_field, GM2MField):
+            return self.formfield_for_gm2m(db_field, request, **kwargs)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
 
     def formfield_for_gm2m(
         self, db_field: GM2MField, request: HttpRequest, **kwargs: Any
@@ -77,7 +84,10 @@ class GM2MAdminMixin:
             if klass in self.formfield_overrides:
                 kwargs = {**self.formfield_overrides[klass], **kwargs}
                 break
+        queryset = kwargs.pop("queryset", None)
         models = kwargs.pop("models", None) or db_field.models_on_offer()
+        if queryset is not None:
+            models = [db_field.only_queryset(queryset)]
         if not models:
             return db_field.formfield()
         kwargs["form_class"] = admin_class(kwargs.get("form_class", AdminChoiceField))
