@@ -127,7 +127,7 @@ class GM2MMultipleChoiceField(MultipleChoiceField):
     def queryset(self) -> QuerySet[Any]:
         raise AttributeError(
             f"{type(self).__name__} has no queryset, but one for each model: see its "
-            f"querysets, {self.querysets}."
+            f"querysets, a dict of {self.labels()}."
         )
 
     @queryset.setter

@@ -231,7 +231,7 @@ class LinkManager(RelatedManager):
         self.check_defaults(through_defaults)
 
         def replace() -> None:
-            if clear:
+            if clear and removable is None:
                 self._clear(db, raw)
                 self._insert(others, through_defaults, db, raw)
                 return
@@ -245,6 +245,9 @@ class LinkManager(RelatedManager):
             others_gone = list(self.others_of(gone, db))
             if removable is not None:
                 others_gone = removable(others_gone)
+            if clear:
+                again = [row for row in present if row in wanted]
+                others_gone, new = [*others_gone, *self.others_of(again, db)], others
             self._delete(others_gone, rows, db, raw)
             self._insert(new, through_defaults, db, raw)
 

@@ -8,6 +8,8 @@ import uuid
 
 import pytest
 from django import forms
+from django.contrib import admin
+from django.contrib.admin.sites import all_sites
 from django.core import serializers
 from django.core.management import call_command
 from django.db import models
@@ -15,6 +17,7 @@ from django.db.models import Count, Exists, OuterRef, Prefetch
 from django.db.models.signals import m2m_changed
 
 from gm2m import GM2MField
+from gm2m.admin import GM2MAdminMixin
 from gm2m.checks import check_key
 from gm2m.choices import choose
 from gm2m.identifiers import identifier
@@ -216,6 +219,41 @@ def test_forms(keyring, targets, kind):
     assert form.has_changed()
     form.save()
     assert list(keyring.things.all()) == targets[1:]
+
+
+def test_the_admin(keyring, targets, kind, rf, admin_user):
+    site = admin.AdminSite()
+    all_sites.discard(site)  # System checks are not about it.
+    site.register(type(targets[0]), search_fields=["pk"])
+    bases = (GM2MAdminMixin, admin.ModelAdmin)
+    filters = {"list_filter": [f"things__{THINGS.lookup_of(type(targets[0]))}"]}
+    keyring_admin = type("Admin", bases, filters)(Keyring, site)
+    request = rf.get("/")
+    request.user = admin_user
+    form_class = keyring_admin.get_form(request, keyring, fields=["things"])
+    form = form_class(instance=keyring)
+    assert f'value="{identifier(targets[0])}" selected' in str(form["things"])
+    field = form.fields["things"]
+    assert dict(field.among(map(identifier, targets))) == {
+        identifier(obj): obj for obj in targets
+    }
+    assert not field.keeps_something()
+    for chosen in (targets[1:], targets):
+        values = {"things": list(map(identifier, chosen))}
+        form = form_class(values, instance=keyring)
+        assert form.is_valid(), form.errors
+        form.save()
+        assert set(keyring.things.all()) == set(chosen)
+    keyring.things.remove(targets[1])
+    if type(targets[0])._meta.pk.remote_field:
+        return  # Django's filters know their keys by another name.
+    (path,) = filters["list_filter"]
+    for obj, found in zip(targets, ([keyring], []), strict=True):
+        name = f"{path}__{type(obj)._meta.pk.name}__exact"
+        request = rf.get("/", {name: obj.pk})
+        request.user = admin_user
+        changelist = keyring_admin.get_changelist_instance(request)
+        assert list(changelist.result_list) == found
 
 
 @pytest.mark.parametrize("format", ["json", "xml"])

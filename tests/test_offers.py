@@ -152,6 +152,21 @@ def test_setting_what_was_chosen_in_code(change, jack, alien):
     assert linked(jack) == {"Aida", "Hidden", "Alien"}
 
 
+def test_clearing_first(jack, alien):
+    """The links that come from the offer are made anew, and no others are touched."""
+    rows = User.preferred_videos.through.objects.order_by("pk")
+    before = dict(rows.values_list("gm2m_pk", "pk"))
+    form = posted(offering(list), jack, alien)
+    chosen = form.cleaned_data["preferred_videos"]
+    jack.preferred_videos.set(chosen, clear=True)
+    assert linked(jack) == {"Aida", "Hidden", "Alien"}
+    after = dict(rows.values_list("gm2m_pk", "pk"))
+    anew = {key for key, pk in after.items() if before[key] != pk}
+    assert anew == {str(alien.pk)}
+    jack.preferred_videos.set([alien], clear=True)
+    assert linked(jack) == {"Alien"}
+
+
 def test_formsets(jack, alien):
     formset_class = forms.modelformset_factory(User, offering(list), extra=0)
     data = {

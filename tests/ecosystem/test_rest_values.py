@@ -9,7 +9,17 @@ from rest_framework.test import APIClient
 
 from gm2m.identifiers import identifier
 from gm2m.rest_framework import GM2MModelSerializerMixin, GM2MRelatedField
-from tests.app.models import Concert, Opera, Premiere, Star, User, Video
+from tests.app.models import (
+    Concert,
+    Hashed,
+    Keyring,
+    Opera,
+    Prefixed,
+    Premiere,
+    Star,
+    User,
+    Video,
+)
 
 from .models import Movie, Viewer
 
@@ -347,3 +357,26 @@ def test_errors_in_the_browsable_api(db, name, value):
     )
     assert response.status_code == 400
     assert "preferred_videos" in response.content.decode()
+
+
+@pytest.mark.parametrize("model", [Hashed, Prefixed])
+def test_keys_that_the_database_keeps_otherwise(model):
+    class KeyringSerializer(GM2MModelSerializerMixin, ModelSerializer):
+        class Meta:
+            model = Keyring
+            fields = ["things"]
+
+    keys = ["h-70", "h-71"] if model is Hashed else ["p-a", "p-b"]
+    one, two = (model.objects.create(pk=key) for key in keys)
+    keyring = Keyring.objects.create()
+    keyring.things.add(one)
+    label = model._meta.label_lower
+    assert KeyringSerializer(keyring).data == {"things": [f"{label}:{keys[0][2:]}"]}
+    for linked in ([two], [one, two]):
+        values = [f"{label}:{obj.pk[2:]}" for obj in linked]
+        serializer = KeyringSerializer(keyring, data={"things": values})
+        assert serializer.is_valid(), serializer.errors
+        serializer.save()
+        assert set(keyring.things.all()) == set(linked)
+    serializer = KeyringSerializer(keyring, data={"things": [f"{label}:{keys[0]}"]})
+    assert not serializer.is_valid()
