@@ -21,9 +21,9 @@ from .integrity import (
     has_columns,
     has_migrations_to_come,
     linked_models,
-    table_columns,
     tables_among,
 )
+from .key_columns import is_fit, key_column
 
 #: How a table gets the indexes that it lacks.
 REMEDY = "Run gm2m.operations.UpgradeGM2MIndexes in a migration."
@@ -86,17 +86,26 @@ def check_rows(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessag
                 id="gm2m.W302",
             )
         try:
-            count = linked.count_dangling(alias)
+            counts = linked.count_astray(alias)
         except DatabaseError:
-            count = 0  # What cannot be read is not known to be gone.
-        if count:
+            continue  # What cannot be read is not known to be gone.
+        command = f"'manage.py gm2m_doctor {field} --database {alias} --fix'"
+        if counts.gone:
             yield checks.Warning(
                 f"{field} has links in the database '{alias}' to objects of "
-                f"'{linked.label}' that are gone: {count}.",
-                hint=f"Remove them with 'manage.py gm2m_doctor {field} --database "
-                f"{alias} --fix'.",
+                f"'{linked.label}' that are gone: {counts.gone}.",
+                hint=f"Remove them with {command}.",
                 obj=field,
                 id="gm2m.W303",
+            )
+        if counts.misspelt:
+            yield checks.Warning(
+                f"{field} has links in the database '{alias}' to objects of "
+                f"'{linked.label}' whose keys are spelled otherwise than the library "
+                f"does, so that nobody sees them: {counts.misspelt}.",
+                hint=f"Spell them anew with {command}.",
+                obj=field,
+                id="gm2m.W307",
             )
 
 
@@ -105,17 +114,28 @@ def check_table(field: GM2MField, connection: Any) -> Iterator[checks.CheckMessa
     if not field.links.is_automatic:
         return
     alias, table = connection.alias, field.m2m_db_table()
-    length = table_columns(field, connection).get(field.links.key_field.column)
+    column = key_column(field, connection)
     wanted = field.pk_maxlength
-    if length is not None and (wanted is None or length < wanted):
+    if column is not None and not is_fit(column, wanted, connection):
+        place = f"the key column of the table '{table}' in the database '{alias}'"
+        if column.length is None:
+            message = (
+                f"{field} keeps keys as text, and {place} is of the type {column.sql}."
+            )
+        else:
+            message = (
+                f"{field} has pk_maxlength={wanted}, and {place} holds {column.length} "
+                "characters."
+            )
         yield checks.Warning(
-            f"{field} has pk_maxlength={wanted}, and the key column of the table "
-            f"'{table}' in the database '{alias}' holds {length} characters.",
+            message,
             hint="Migrate; if no migration alters the field, run "
             "gm2m.operations.AlterGM2MField in one.",
             obj=field,
             id="gm2m.W304",
         )
+        if column.length is None:
+            return  # It is the column that will have indexes.
     for columns, is_unique in missing_indexes(field, connection):
         place = f"on the columns {columns} of the table '{table}' in '{alias}'"
         if is_unique:

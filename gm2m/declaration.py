@@ -24,6 +24,16 @@ REMOTE_MODEL = "contenttypes.ContentType"
 NOT_GIVEN: Any = object()
 
 
+def as_text(value: Any) -> Any:
+    """
+    Return a name that migrations written by Python 2 have as bytes, such as
+    ``b"gm2m_src"``, or a list of them, as text; all else as it is.
+    """
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(as_text, value))
+    return value.decode() if isinstance(value, bytes) else value
+
+
 def check_model(model: Any, option: str) -> None:
     """Raise an error for what is neither a concrete model nor the name of a model."""
     if isinstance(model, str):

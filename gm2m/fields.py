@@ -46,6 +46,7 @@ from .checks import check_field
 from .declaration import (
     NOT_GIVEN,
     REMOTE_MODEL,
+    as_text,
     check_limit_choices_to,
     check_model,
     check_names,
@@ -124,6 +125,10 @@ class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
         to: Any = None,
         **options: Any,
     ) -> None:
+        related_models = as_text(related_models)
+        related_name, related_query_name = as_text((related_name, related_query_name))
+        through, through_fields, to = as_text((through, through_fields, to))
+        db_table = as_text(db_table)
         check_options(options, GM2MField)
         check_to(to)
         for model in related_models:

@@ -5,7 +5,7 @@ which columns there are. For the checks of a database, and for the command that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F, Model, QuerySet
 from django.db.models.lookups import Exact
 
-from .targets import is_among
+from .batches import spans
+from .spelling import Counts, Spelling
 
 if TYPE_CHECKING:
     from .fields import GM2MField
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 #: As many fields are asked for in one statement. With each more, MariaDB takes twice as
 #: long to plan it: with 20 a second and a half.
 FIELDS_AT_ONCE = 8
+#: As many rows are read at a time if keys are misspelt.
+ROWS_AT_ONCE = 10_000
 
 
 class LinkedModel(NamedTuple):
@@ -49,35 +52,33 @@ class LinkedModel(NamedTuple):
         rows: QuerySet[Any] = self.field.remote_field.through._base_manager
         return rows.using(using)
 
-    def dangling_links(self, using: str) -> QuerySet[Any]:
-        """
-        Return those of the links whose target is gone: it is not among those of the
-        model's base manager, which hides none.
-        """
-        return self.dangling_among(self.links(using), using)
-
-    def dangling_span(self, using: str, **span: Any) -> QuerySet[Any]:
-        """Return those of the same whose keys fulfil the conditions `span`."""
+    def span(self, using: str, **span: Any) -> QuerySet[Any]:
+        """Return those of the links whose own keys fulfil the conditions `span`."""
         # A database without statistics is not to start from all links of the model.
         content_type: Any = F(self.field.links.content_type.attname) + 0
         is_of_model = Exact(content_type, self.content_type_id)
-        rows = self.rows(using).filter(is_of_model, **span)
-        return self.dangling_among(rows, using)
+        return self.rows(using).filter(is_of_model, **span)
 
-    def dangling_among(self, links: QuerySet[Any], using: str) -> QuerySet[Any]:
-        """Return those of the `links` to objects of the model whose target is gone."""
-        model: Any = self.model
-        return links.filter(~is_among(self.field, model._base_manager.using(using)))
-
-    def count_dangling(self, using: str) -> int:
+    def spelling(self, using: str) -> Spelling:
         """
-        Return how many targets are gone, none if the database is not to have them.
-        Raise ``DatabaseError`` if it has no such table, or another one.
+        Return what tells links whose target is gone from those whose key is misspelt:
+        what exists are all objects of the model's base manager, which hides none.
+        """
+        model: Any = self.model
+        return Spelling(self.field, model._base_manager.using(using))
+
+    def count_astray(self, using: str) -> Counts:
+        """
+        Count the links that lead nowhere, none if the database is not to have their
+        targets. Raise ``DatabaseError`` if it has no such table, or another one.
         """
         if not self.is_kept_in(using):
-            return 0
+            return Counts(0, 0)
+        parts = (
+            self.span(using, **span) for span in spans(self.rows(using), ROWS_AT_ONCE)
+        )
         with transaction.atomic(using):
-            return self.dangling_links(using).count()
+            return self.spelling(using).count(self.links(using), parts)
 
     def is_kept_in(self, using: str) -> bool:
         """Return whether the targets are in the database, as far as routers say."""
@@ -102,23 +103,6 @@ class LinkedModel(NamedTuple):
             )
             for declared in related
         )
-
-
-def spans(rows: Any, size: int) -> Iterator[dict[str, Any]]:
-    """
-    Yield conditions that part `rows` by their keys, `size` in each. The database looks
-    at the targets of one part at a time: to find the next rows that dangle, it might
-    look at all.
-    """
-    after: dict[str, Any] = {}
-    while True:
-        keys = rows.filter(**after).order_by("pk").values_list("pk", flat=True)
-        last = list(keys[size - 1 : size])
-        if not last:
-            yield after
-            return
-        yield {**after, "pk__lte": last[0]}
-        after = {"pk__gt": last[0]}
 
 
 def table_of(field: GM2MField, connection: Any) -> str:
@@ -215,15 +199,10 @@ def linked_models_sql(fields: Sequence[GM2MField], connection: Any) -> str:
 
 
 def has_columns(field: GM2MField, connection: Any) -> bool:
-    """Return whether the table of `field` is that of its through model as it is."""
-    columns = {found.column for found in field.links.fields}
-    return columns <= table_columns(field, connection).keys()
-
-
-def table_columns(field: GM2MField, connection: Any) -> dict[Any, int | None]:
-    """Return the columns of the table of `field`, with the lengths of text columns."""
+    """Return whether the table of `field` has the columns of its through model."""
     with connection.cursor() as cursor:
         found = connection.introspection.get_table_description(
             cursor, table_of(field, connection)
         )
-    return {column.name: column.display_size for column in found}
+    columns = {column.name for column in found}
+    return columns >= {needed.column for needed in field.links.fields}

@@ -11,8 +11,10 @@ This module knows databases and Django's fields, nothing of relations.
 from __future__ import annotations
 
 import datetime
+import re
 import uuid
 from abc import ABC, abstractmethod
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from django.db import NotSupportedError, models
@@ -30,16 +32,24 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 MIN_BIGINT, MAX_BIGINT = -(2**63), 2**63 - 1
+#: The year first, with or without a time behind.
+ANY_DATE = re.compile(
+    r"(?P<year>\d{4})"
+    r"(?:(?P<dash>[-/.])(?P<month>\d\d?)(?P=dash)(?P<day>\d\d?)|(?P<mm>\d\d)(?P<dd>\d\d))"
+    r"(?:[ T]\d\d:.*)?",
+    re.DOTALL,
+)
 
 
 class Kind(ABC):
     """
     A kind of key, by the class of its field.
 
-    `text()` and `native()` translate values. `text_sql()` and `native_sql()` do the
-    same for SQL: `native_sql()` returns a condition, or ``None``, and an expression
-    that the database can evaluate without an error wherever the condition holds,
-    whatever the text (another model's key, or junk).
+    `native()` translates text, and `read()` also text that is spelled as the library
+    would not spell it. `text_sql()` and `native_sql()` are for SQL: the latter returns
+    a condition, or ``None``, and an expression that the database can evaluate without
+    an error wherever the condition holds, whatever the text (another model's key, or
+    junk).
     """
 
     #: The type of its values in Python.
@@ -48,10 +58,16 @@ class Kind(ABC):
     #: one length are called.
     length = 0
     plural = ""
+    #: Whether a database that takes ABC for abc can mistake one key's text for another.
+    has_letters = False
 
     @abstractmethod
     def native(self, text: str) -> Any:
         """Return the key that `text` stands for; ``ValueError`` if for none."""
+
+    def read(self, text: str) -> Any:
+        """Return the same of a `text` that is spelled in whatever way."""
+        return self.native(text)
 
     def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
         """Return SQL for the text form of the key in `column`."""
@@ -66,6 +82,7 @@ class Kind(ABC):
 
 class TextKind(Kind):
     type = str
+    has_letters = True
 
     def native(self, text: str) -> str:
         return text
@@ -84,6 +101,18 @@ class IntegerKind(Kind):
         if not MIN_BIGINT <= value <= MAX_BIGINT:
             raise ValueError(f"{text!r} is beyond the range of a key")
         return value
+
+    def read(self, text: str) -> int:
+        # Spreadsheets write 1.0.
+        try:
+            value = Decimal(text)
+        except InvalidOperation:
+            raise ValueError(f"{text!r} is no number") from None
+        if not (value.is_finite() and MIN_BIGINT <= value <= MAX_BIGINT):
+            raise ValueError(f"{text!r} is beyond the range of a key")
+        if value != int(value):
+            raise ValueError(f"{text!r} is no whole number")
+        return int(value)
 
     def native_sql(
         self, column: str, connection: BaseDatabaseWrapper
@@ -105,9 +134,13 @@ class UUIDKind(Kind):
     type = uuid.UUID
     length = 36
     plural = "UUIDs"
+    has_letters = True
 
     def native(self, text: str) -> uuid.UUID:
         return uuid.UUID(text)
+
+    def read(self, text: str) -> uuid.UUID:
+        return uuid.UUID(text.strip())
 
     def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
         if connection.features.has_native_uuid_field:
@@ -139,6 +172,13 @@ class DateKind(Kind):
 
     def native(self, text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)
+
+    def read(self, text: str) -> datetime.date:
+        found = ANY_DATE.fullmatch(text.strip())
+        if found is None:
+            raise ValueError(f"{text!r} is no date")
+        parts = found.group("year", "month", "day", "mm", "dd")
+        return datetime.date(*(int(part) for part in parts if part))
 
     def text_sql(self, column: str, connection: BaseDatabaseWrapper) -> str:
         if connection.vendor == "postgresql":

@@ -17,22 +17,25 @@ from typing import Any
 from django.db import DataError
 from django.db.migrations import AlterField
 from django.db.migrations.operations.base import Operation, OperationCategory
-from django.db.models.functions import Length
+from django.db.models import TextField
+from django.db.models.functions import Cast, Length
 
 from .conversions import FromManyToMany, ToManyToMany
 from .fields import GM2MField
 from .generic_throughs import FromGenericThrough, ToGenericThrough
 from .indexes import IndexUpgrade
+from .key_columns import is_fit, key_column
 
 
 class AlterGM2MField(AlterField):
     """
-    Alter a ``GM2MField`` and the key column of its automatic through model.
+    Alter a ``GM2MField`` and the key column of its automatic through model. It looks at
+    the column in the database, too: one that somebody has altered becomes what the
+    field says, even if the field is what it was.
 
     The arguments are those of ``AlterField``. Raises ``ValueError`` if only one of the
     two states of the field is a ``GM2MField``. Raises ``DataError`` before anything is
-    changed if `pk_maxlength` is to be lowered and a key in the table would not fit:
-    one query.
+    changed if a key in the table would not fit: one query.
     """
 
     def database_forwards(
@@ -50,19 +53,30 @@ class AlterGM2MField(AlterField):
                 "M2M fields). To keep the links, write "
                 "gm2m.operations.ConvertManyToMany in the place of AlterField."
             )
-        alters_key = (
-            self.allow_migrate_model(schema_editor.connection.alias, new.model)
-            and is_automatic(old)
-            and is_automatic(new)
-            and old.pk_maxlength != new.pk_maxlength
-        )
-        if alters_key and not schema_editor.collect_sql:
+        column = self.column_to_alter(old, new, schema_editor)
+        if column is not None and not schema_editor.collect_sql:
             check_keys(old, new.pk_maxlength, schema_editor.connection.alias)
         super().database_forwards(app_label, schema_editor, from_state, to_state)
-        if alters_key:
+        if column is not None:
             schema_editor.alter_field(
-                new.remote_field.through, old.links.key_field, new.links.key_field
+                new.remote_field.through, column, new.links.key_field
             )
+
+    def column_to_alter(self, old: Any, new: Any, schema_editor: Any) -> Any:
+        """Return the key column as it is, ``None`` if it is as it should be."""
+        connection = schema_editor.connection
+        if not (
+            self.allow_migrate_model(connection.alias, new.model)
+            and is_automatic(old)
+            and is_automatic(new)
+        ):
+            return None
+        differs = old.pk_maxlength != new.pk_maxlength
+        if not (differs and schema_editor.collect_sql):
+            column = key_column(old, connection)
+            if column is not None and not is_fit(column, new.pk_maxlength, connection):
+                return column
+        return old.links.key_field if differs else None
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
@@ -289,10 +303,16 @@ def check_keys(field: GM2MField, limit: int | None, using: str) -> None:
     """Raise ``DataError`` if a key in the table of `field` is longer than `limit`."""
     if limit is None:
         return
-    name = field.links.key_field.name
+    # The column may not be one of text.
+    text = Cast(field.links.key_field.name, TextField())
     rows = field.remote_field.through._base_manager.using(using)
-    keys = rows.annotate(gm2m_length=Length(name)).filter(gm2m_length__gt=limit)
-    longest = keys.order_by("-gm2m_length").values_list(name, flat=True).first()
+    keys = rows.annotate(gm2m_text=text, gm2m_length=Length("gm2m_text"))
+    longest = (
+        keys.filter(gm2m_length__gt=limit)
+        .order_by("-gm2m_length")
+        .values_list("gm2m_text", flat=True)
+        .first()
+    )
     if longest is not None:
         raise DataError(
             f"{field}: pk_maxlength cannot be lowered to {limit}, as the table has "

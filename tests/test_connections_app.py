@@ -508,7 +508,7 @@ def test_what_cannot_be_read_is_not_known_to_be_gone(star, pair, monkeypatch):
         raise DatabaseError("no such table")
 
     orphan(star, pair)
-    monkeypatch.setattr("gm2m.connections.integrity.Dangling.count", fail)
+    monkeypatch.setattr("gm2m.connections.integrity.Side.count_astray", fail)
     monkeypatch.setattr("gm2m.connections.checks.undefined_names", fail)
     assert check_databases(None, ["default"]) == []
     with pytest.raises(CommandError, match="star cannot be read: no such table"):

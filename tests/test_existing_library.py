@@ -86,6 +86,33 @@ class TestMigrations:
         written = GM2MField(*targets, through_fields=AUTOMATIC, to=None, **written)
         self.check(written, GM2MField(**declared))
 
+    @pytest.mark.parametrize(
+        "option",
+        [
+            {},
+            {"related_name": "fans"},
+            {"related_query_name": "fan"},
+            {"db_table": "links"},
+            {
+                "through": "library.Entry",
+                "through_fields": ["user", "item", "kind", "key"],
+            },
+        ],
+        ids=lambda option: "-".join(option) or "plain",
+    )
+    @pytest.mark.parametrize("to", [None, b"contenttypes.ContentType"])
+    def test_names_that_python_2_wrote(self, option, to):
+        def as_bytes(value):
+            if isinstance(value, (list, tuple)):
+                return type(value)(map(as_bytes, value))
+            return value.encode()
+
+        written = {"through_fields": AUTOMATIC, **option}
+        written = {name: as_bytes(value) for name, value in written.items()}
+        field = GM2MField(b"library.Movie", b"auth.User", to=to, **written)
+        assert field.related_models == ("library.Movie", "auth.User")
+        self.check(field, GM2MField(**option))
+
     def check(self, written, declared):
         """Nothing is to be done between the two forms, in either direction."""
         there, here = state(written), state(declared)

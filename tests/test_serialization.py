@@ -1088,6 +1088,22 @@ class TestCommands:
         assert rows() == before
         assert list(User.objects.get().preferred_videos.all()) == targets[::-1]
 
+    def test_rows_of_a_custom_through_where_content_types_have_other_numbers(
+        self, tmp_path
+    ):
+        """With ``--natural-foreign``, they are told by their labels."""
+        movie, playlist = Movie.objects.create(), Playlist.objects.create()
+        playlist.items.add(movie)
+        file = tmp_path / "items.json"
+        options = {"output": file, "use_natural_foreign_keys": True}
+        call_command("dumpdata", "app.PlaylistItem", **options)
+        # Its rows go with it.
+        ContentType.objects.get_for_model(Movie).delete()
+        ContentType.objects.clear_cache()
+        ContentType.objects.create(pk=10**6, app_label="app", model="movie")
+        call_command("loaddata", file, verbosity=0)
+        assert list(playlist.items.all()) == [movie]
+
     def test_rows_of_the_automatic_through_are_not_dumped_apart(self, jack, tmp_path):
         file = tmp_path / "library.json"
         call_command("dumpdata", "app", output=file)

@@ -15,7 +15,7 @@ from .defined import relationships
 from .ends import End
 from .integrity import (
     connection_models,
-    dangling,
+    sides,
     sound_relationships,
     undefined_names,
 )
@@ -151,17 +151,27 @@ def check_database(alias: str) -> Iterator[checks.CheckMessage]:
 
 def check_rows(relationship: Relationship, alias: str) -> Iterator[checks.CheckMessage]:
     """Check whether the objects at both ends exist."""
-    for found in dangling(relationship, alias):
+    for side in sides(relationship, alias):
         try:
-            number = found.count(alias)
+            counts = side.count_astray(alias)
         except DatabaseError:
             continue  # What cannot be read is not known to be gone.
-        if number:
+        name = relationship.name
+        command = f"'manage.py connections_doctor {name} --database {alias} --fix'"
+        if counts.gone:
             yield checks.Warning(
                 f"The relationship '{relationship}' has connections in the database "
-                f"'{alias}' whose {found.side!r} object is gone: {number}.",
-                hint="Remove them with 'manage.py connections_doctor "
-                f"{relationship.name} --database {alias} --fix'.",
-                obj=relationship.name,
+                f"'{alias}' whose {side.side!r} object is gone: {counts.gone}.",
+                hint=f"Remove them with {command}.",
+                obj=name,
                 id="gm2m.W503",
+            )
+        if counts.misspelt:
+            yield checks.Warning(
+                f"The relationship '{relationship}' has connections in the database "
+                f"'{alias}' whose {side.side!r} key is spelled otherwise than the "
+                f"library does, so that nobody sees them: {counts.misspelt}.",
+                hint=f"Spell them anew with {command}.",
+                obj=name,
+                id="gm2m.W505",
             )

@@ -18,9 +18,10 @@ from django.db import (
     router,
     transaction,
 )
-from django.db.models import Max, ProtectedError, RestrictedError
+from django.db.models import Max, ProtectedError, QuerySet, RestrictedError
 from django.db.models.functions import Length
 
+from ...batches import spans
 from ...discovery import all_fields
 from ...fields import GM2MField
 from ...indexes import missing_indexes
@@ -28,15 +29,21 @@ from ...integrity import (
     LinkedModel,
     has_columns,
     linked_models,
-    spans,
     table_of,
     tables_among,
 )
+from ...key_columns import key_column
 from ...keys import Key
+from ...spelling import respell
 from ..progress import Progress
 
 #: As many rows are looked at in one transaction, and deleted if need be.
 BATCH_SIZE = 500
+#: Why keys may not be spelled anew.
+REFUSED = (
+    "the key column is too short, or your through model has a row of the same link "
+    "already, which may have other values."
+)
 #: Keys that take this share of their column are told of.
 NEARLY = 0.9
 
@@ -44,10 +51,11 @@ NEARLY = 0.9
 @dataclass
 class Finding:
     """
-    Something that is not as it should be. `kind` is ``table``, ``index``,
-    ``uninstalled``, ``unreadable``, ``undeclared``, ``dangling`` or ``length``;
-    `subject` the table, the columns or the model; `links` how many links are to be
-    removed, and `removed` how many have been.
+    Something that is not as it should be. `kind` is ``table``, ``column``, ``index``,
+    ``uninstalled``, ``unreadable``, ``undeclared``, ``dangling``, ``misspelt`` or
+    ``length``; `subject` the table, a type, columns or the model; `links` how many
+    links are to be removed or spelled anew, `removed` and `respelled` how many have
+    been.
     """
 
     field: str
@@ -56,22 +64,39 @@ class Finding:
     message: str
     links: int = 0
     removed: int = 0
+    respelled: int = 0
+
+    @property
+    def done(self) -> int:
+        """How many of the links there is nothing to do about any more."""
+        return self.removed + self.respelled
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the JSON report says."""
+        told = asdict(self)
+        if self.kind != "misspelt":
+            del told["respelled"]
+        return told
 
     @property
     def is_left(self) -> bool:
         """Whether there is still something to do. To declare a model is advice."""
         if self.links:
-            return self.removed < self.links
+            return self.done < self.links
         return self.kind != "undeclared"
 
 
 class Command(BaseCommand):
-    """Report what is wrong with links, and remove those that lead nowhere."""
+    """
+    Report what is wrong with links, remove those whose target is gone, and spell keys
+    anew.
+    """
 
     help = (
-        "Looks for links whose target is gone, for links to models that are not "
-        "installed or not declared, for keys that hardly fit and for missing indexes. "
-        "The exit status is 1 if anything was found and left."
+        "Looks for links whose target is gone, for keys that are spelled otherwise "
+        "than the library does, for links to models that are not installed or not "
+        "declared, for keys that hardly fit, for key columns of another type and for "
+        "missing indexes. The exit status is 1 if anything was found and left."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -90,12 +115,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--fix",
             action="store_true",
-            help="Remove the links whose target is gone.",
+            help="Remove the links whose target is gone, and spell keys anew.",
         )
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="With --fix: only say what would be removed.",
+            help="With --fix: only say what would be done.",
         )
         parser.add_argument(
             "--format",
@@ -116,16 +141,13 @@ class Command(BaseCommand):
                 findings.append(finding)
                 self.tell(f"{finding.field}: {finding.message}")
                 if linked is not None and options["fix"]:
-                    if options["dry_run"]:
-                        self.tell(f"  Would remove {finding.links}.")
-                    else:
-                        self.remove(finding, linked, connection.alias)
+                    self.fix(finding, linked, connection.alias, options["dry_run"])
                 self.progress.show(str(field), number, len(fields))
         self.progress.clear()
         if not findings:
             self.tell("Nothing found.")
         if not self.as_text:
-            report = [asdict(finding) for finding in findings]
+            report = [finding.as_dict() for finding in findings]
             self.stdout.write(json.dumps(report, indent=2))
         if any(finding.is_left for finding in findings):
             sys.exit(1)
@@ -135,24 +157,67 @@ class Command(BaseCommand):
             self.progress.clear()
             self.stdout.write(line)
 
-    def remove(self, finding: Finding, linked: LinkedModel, using: str) -> None:
-        """Remove the links that `finding` is about, batch by batch."""
-        rows = linked.rows(using)
-        label = rows.model._meta.label
+    def fix(
+        self, finding: Finding, linked: LinkedModel, using: str, dry_run: bool
+    ) -> None:
+        """Do about the links what `finding` asks for."""
+        is_misspelt = finding.kind == "misspelt"
+        if dry_run:
+            verb = "spell anew" if is_misspelt else "remove"
+            self.tell(f"  Would {verb} {finding.links}.")
+        elif is_misspelt:
+            self.respell(finding, linked, using)
+        else:
+            self.remove(finding, linked, using)
+
+    def batches(
+        self, finding: Finding, linked: LinkedModel, using: str
+    ) -> Iterator[QuerySet[Any]]:
+        """Yield parts of the links until there is nothing left to do."""
         what = f"{finding.field}: {finding.subject}"
-        for span in spans(rows, BATCH_SIZE):
-            self.progress.show(what, finding.removed, finding.links)
-            batch = linked.dangling_span(using, **span)
+        for span in spans(linked.rows(using), BATCH_SIZE):
+            self.progress.show(what, finding.done, finding.links)
+            yield linked.span(using, **span)
+            if finding.done >= finding.links:
+                return
+
+    def remove(self, finding: Finding, linked: LinkedModel, using: str) -> None:
+        """Remove the links whose target is gone, batch by batch."""
+        label = linked.rows(using).model._meta.label
+        spelling = linked.spelling(using)
+        for batch in self.batches(finding, linked, using):
             try:
                 with transaction.atomic(using):
-                    _total, by_model = batch.delete()
+                    gone = spelling.gone(batch)
+                    _total, by_model = gone.delete()
             except (ProtectedError, RestrictedError) as error:
-                self.tell(f"  Kept {batch.count()}: {error.args[0]}")
+                self.tell(f"  Kept {spelling.gone(batch).count()}: {error.args[0]}")
             else:
                 finding.removed += by_model.get(label, 0)
-            if finding.removed >= finding.links:
-                break
         self.tell(f"  Removed {finding.removed} of {finding.links}.")
+
+    def respell(self, finding: Finding, linked: LinkedModel, using: str) -> None:
+        """
+        Spell keys anew, batch by batch. Of an automatic through, a row goes whose link
+        is there in the right spelling.
+        """
+        links, spelling, kept = linked.field.links, linked.spelling(using), 0
+        name = links.key_field.attname
+        for batch in self.batches(finding, linked, using):
+            done = respell(
+                linked.rows(using),
+                {row.pk: {name: row.key} for row in spelling.misspelt(batch)},
+                [field.attname for field in links.fields],
+                remove_duplicates=links.is_automatic,
+            )
+            finding.respelled += done.respelled
+            finding.removed += done.removed
+            kept += done.kept
+        self.tell(f"  Spelled anew {finding.respelled} of {finding.links}.")
+        if finding.removed:
+            self.tell(f"  Removed {finding.removed}: their links are there already.")
+        if kept:
+            self.tell(f"  Kept {kept}: {REFUSED}")
 
 
 def chosen(labels: Iterable[str], connection: Any) -> list[GM2MField]:
@@ -188,6 +253,15 @@ def examine(field: GM2MField, connection: Any) -> Findings:
         message = f"the table {table} is missing, or not as the models have it."
         yield Finding(name, "table", table, f"{message} Migrate."), None
         return
+    column = key_column(field, connection) if field.links.is_automatic else None
+    if column is not None and not column.is_text:
+        message = (
+            f"the key column of the table {table} is of the type {column.sql}, and not "
+            "text, so that its links cannot be read. Run "
+            "gm2m.operations.AlterGM2MField in a migration."
+        )
+        yield Finding(name, "column", column.sql, message), None
+        return
     for linked in linked_models([field], connection):
         if linked.model is None:
             message = (
@@ -219,15 +293,21 @@ def examine_model(linked: LinkedModel, using: str) -> Findings:
         )
         yield Finding(name, "undeclared", label, message), None
     try:
-        count = linked.count_dangling(using)
+        counts = linked.count_astray(using)
+        longest, limit = longest_key(linked, using)
     except DatabaseError as error:
         message = f"the objects of {label} cannot be read: {error}"
         yield Finding(name, "unreadable", label, message), None
-    else:
-        if count:
-            message = f"links to objects of {label} that are gone: {count}."
-            yield Finding(name, "dangling", label, message, links=count), linked
-    longest, limit = longest_key(linked, using)
+        return
+    if counts.gone:
+        message = f"links to objects of {label} that are gone: {counts.gone}."
+        yield Finding(name, "dangling", label, message, links=counts.gone), linked
+    if counts.misspelt:
+        message = (
+            f"links to objects of {label} whose keys are spelled otherwise than the "
+            f"library does, so that nobody sees them: {counts.misspelt}."
+        )
+        yield Finding(name, "misspelt", label, message, links=counts.misspelt), linked
     if longest >= NEARLY * limit:
         message = (
             f"the longest key of {label} has {longest} characters, of {limit} that the "
