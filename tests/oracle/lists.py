@@ -99,7 +99,7 @@ def of_model(condition: Any, name: str) -> Q:
     if isinstance(condition, tuple):
         path, value = condition
         if path == "Model":
-            return Q() if value._meta.model_name == name else NOTHING
+            return ~NOTHING if value._meta.model_name == name else NOTHING
         model, _, rest = path.partition("__")
         if model != name:
             return NOTHING

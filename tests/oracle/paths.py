@@ -58,6 +58,8 @@ class Paths:
         self.inner: set[str] = set()
         #: Whether links to other models repeat rows, and whether none may from now on.
         self.loose = self.closed = False
+        #: The relation by which a manager of connections has found the objects.
+        self.unlike = ""
 
     def one_of(self, *choices: Any) -> Any:
         return self.draw(st.sampled_from(choices))
@@ -101,7 +103,7 @@ class Paths:
     ) -> bool:
         """Whether `path` may go on over a relation."""
         if not relation.field:
-            return True
+            return bool(path.code) or name != self.unlike
         if self.linked:
             return self.linked[relation.field] == relation.to
         if use == NOT:

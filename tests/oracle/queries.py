@@ -37,18 +37,23 @@ class Query(Expressions):
             self.code = f"{self.model}.objects.all()"
             return
         source, name = self.one_of(*sources)
-        self.code = f"{source}.objects.get(pk={self.key(source)})<.{name}>.all()"
-        back = self.schema[source].relations[name].back
-        if back:
+        self.code = f"{source}.objects.get(pk={self.key(source)})<.{name}>"
+        self.go_on_from(self.schema[source].relations[name].back)
+
+    def go_on_from(self, back: str) -> None:
+        """Note that the manager, or what prefetches, has joined the relation `back`."""
+        if "Box" not in self.schema:
+            self.unlike = back
+        elif back:
             self.relations["", self.schema["Box"].relations[back].field] = back
             self.inner.add(f"<{back}>")
             self.is_sticky = True
 
     def is_linked(self, back: str) -> bool:
         """Whether sources may be linked by the relation `back`, if it is one."""
-        relation = self.schema["Box"].relations[back] if back else None
-        if relation is None or not self.linked:
+        if not (back and self.linked):
             return True
+        relation = self.schema["Box"].relations[back]
         return self.linked[relation.field] == relation.to
 
     # Steps.
@@ -117,6 +122,9 @@ class Query(Expressions):
         if kind not in "&|^":
             self.code += f".{kind}({other.code})"
             self.loose = False
+            return
+        if self.unlike or other.unlike:
+            self.code += f".difference({other.code})"
             return
         if not self.linked and (self.relations or other.relations):
             kind = "&"
@@ -223,6 +231,7 @@ class Query(Expressions):
         name = self.one_of(*relations)
         query = self.sub()
         query.start(relations[name].to, manager=False)
+        query.unlike = "" if "Box" in self.schema else relations[name].back
         for _ in range(self.draw(st.integers(0, 2))):
             query.one_of(query.restrict, query.annotate, query.filtered_relation)()
         if query.loose:

@@ -2,7 +2,8 @@
 What random queries are about: models, their columns and keys, and their relations.
 
 In the code of a query the mark ``<relation>`` stands for the name of a relation in
-lookups, ``<.relation>`` for its manager and ``<:relation>`` for what is prefetched.
+lookups, ``<.relation>`` for the queryset of its manager and ``<:relation>`` for what
+is prefetched.
 ``«ours¦theirs»`` is other code on either side.
 """
 
@@ -122,9 +123,9 @@ def narrowed(schema: dict[str, Model], names: set[str]) -> dict[str, Model]:
     }
 
 
-def attached(to: str, name: str) -> Relation:
+def attached(to: str, name: str, back: str) -> Relation:
     names = (name, f"m2m_{name}")
-    return Relation(to, names, names)
+    return Relation(to, names, names, back=back)
 
 
 #: Connections, by the names that are attached.
@@ -133,10 +134,10 @@ CONNECTIONS = {
         COLUMNS,
         NUMBERS,
         {
-            "stars": attached("Depot", "stars"),
-            "follows": attached("Coder", "follows"),
-            "followers": attached("Coder", "followers"),
-            "friends": attached("Coder", "friends"),
+            "stars": attached("Depot", "stars", "fans"),
+            "follows": attached("Coder", "follows", "followers"),
+            "followers": attached("Coder", "followers", "follows"),
+            "friends": attached("Coder", "friends", "friends"),
             "depot": foreign_key("depot", "Depot"),
         },
     ),
@@ -144,7 +145,7 @@ CONNECTIONS = {
         COLUMNS,
         UUIDS,
         {
-            "fans": attached("Coder", "fans"),
+            "fans": attached("Coder", "fans", "stars"),
             "coder": foreign_key("coder", "Coder", many=True),
         },
     ),
@@ -160,7 +161,8 @@ def as_code(text: str, schema: dict[str, Model], side: int) -> str:
     def name(mark: re.Match[str]) -> str:
         relation = relations[mark[2]]
         if mark[1] == ".":
-            return f".{relation.managers[side]}"
+            manager = relation.managers[side]
+            return f".{manager}" if manager.endswith(")") else f".{manager}.all()"
         if mark[1] == ":":
             return relation.managers[side].partition(".")[0]
         return relation.names[side]
