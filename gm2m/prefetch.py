@@ -43,14 +43,15 @@ def prefetch_targets(
     targets = GM2MQuerySet.for_field(field, hints={"instance": instances[0]})
     fetch_like(targets, instances[0])
     only: Any = None
-    limits = slice(None)
+    limits, by_rows = slice(None), False
     if querysets:
         by_model = field.querysets_by_model(querysets)
         if len(by_model) == 1:
             ((model, only),) = by_model.items()
             only, limits = unsliced(only)
             by_model = {model: only}
-            if not is_about_links(targets, only):
+            by_rows = spans_rows(targets, only)
+            if not by_rows:
                 targets = restricted(targets, only)
         targets._target_querysets = by_model
 
@@ -68,8 +69,8 @@ def prefetch_targets(
             key = keys[id(instance)] = ("cached", id(instance))
             cached[key] = PrefetchedTargets(key, targets, present)
     if lists:
-        if only is not None and is_about_links(targets, only):
-            fill_by_links(lists, targets, only.model)
+        if by_rows:
+            fill_by_rows(lists, targets, only.model)
         else:
             rows = targets.filter(**{f"{source.name}__in": list(lists)})
             fill(lists, rows, source.attname, ordered=only is not None and only.ordered)
@@ -85,16 +86,20 @@ def prefetch_targets(
     )
 
 
-def is_about_links(links: GM2MQuerySet, queryset: Any) -> bool:
+def spans_rows(links: GM2MQuerySet, queryset: Any) -> bool:
     """
-    Return whether conditions or annotations of `queryset`, of targets, are about the
-    rows that link them, and so hold for some of the sources and not for others.
+    Return whether `queryset`, of targets, joins other tables of which several rows may
+    belong to one target: it may have the target several times then, and if these are
+    the rows that link it, for some of the sources alone.
     """
-    table = links.model._meta.db_table
     using = queryset._db or router.db_for_read(queryset.model, **links._hints)
-    return using == links.db and any(
-        join.table_name == table for join in queryset.query.alias_map.values()
-    )
+    if using != links.db or links._gm2m.is_historical:
+        return False
+    query = queryset.query.clone()
+    # Orders are joined only now.
+    query.get_compiler(using).pre_sql_setup()
+    steps = [getattr(join, "join_field", None) for join in query.alias_map.values()]
+    return any(step and not (step.many_to_one or step.one_to_one) for step in steps)
 
 
 def restricted(links: GM2MQuerySet, queryset: Any) -> GM2MQuerySet:
@@ -121,12 +126,12 @@ def unsliced(queryset: Any) -> tuple[Any, slice]:
     return queryset, limits
 
 
-def fill_by_links(
+def fill_by_rows(
     lists: dict[Any, PrefetchedTargets], links: GM2MQuerySet, model: type[Model]
 ) -> None:
     """
-    Fetch the targets of `model` into `lists` together with their rows, which are those
-    that the queryset for `model` is about. One query.
+    Fetch the targets of `model` into `lists`, together with their rows and as often as
+    the queryset for `model` has them. One query.
     """
     field, target = links._gm2m, links._gm2m.linked_as(model)
     source, through = field.links.source, links.model

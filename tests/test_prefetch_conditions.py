@@ -18,6 +18,7 @@ from tests.app.models import (
     Shot,
     Term,
     Undeclared,
+    User,
     Video,
 )
 
@@ -32,6 +33,8 @@ def terms(db):
         linked = [terms[letter] for letter in letters]
         Undeclared.objects.create(name=name).things.add(*linked)
         Shot._base_manager.create(name=name).index.add(*linked)
+    for name in "pq":
+        User.objects.create(name=name).preferred_videos.add(terms["a"], terms["b"])
     # Keys that are those of other models, too.
     Undeclared.objects.get(name="z").things.add(
         *(Book.objects.create(title=name) for name in "abcd")
@@ -95,6 +98,11 @@ FORWARDS = {
         Term.objects.filter(**{f"{s}__name__in": "xy"}).distinct().order_by("name")
     ),
     "ordered by a source": lambda s: Term.objects.order_by(f"-{s}__name", "name"),
+    "by others, twice": lambda s: Term.objects.filter(user__name__in="pq"),
+    "ordered by others": lambda s: Term.objects.order_by("user__name", "name"),
+    "ordered by others, distinct": lambda s: Term.objects.filter(
+        user__name__in="pq"
+    ).distinct(),
     "filtered relation": lambda s: (
         Term.objects.annotate(
             own=FilteredRelation(s, condition=Q(**{f"{s}__name": "x"}))
