@@ -17,8 +17,9 @@ has one more column, the key of the target. What a reader meets, in this order:
 4.  *Used*: accessor (``descriptors``) → manager (``managers``, ``reverse_managers``)
     → rows (written by ``linking``, read by ``query`` and ``fetching``) → ``targets``.
     Rows come in ``link_order``, lists are combined by ``set_operations``.
-    Conditions on targets are ``lookups``, their SQL is in ``comparisons``; what a key
-    is in ``keys`` and ``kinds``; many sources at once are ``prefetch``, with
+    Conditions on targets are ``lookups``, their SQL is in ``comparisons``; they begin
+    with ``link_rel``, and negated ones are in ``exclusion``. What a key is, is in
+    ``keys`` and ``kinds``; many sources at once are ``prefetch``, with
     ``target_lists``. Fixtures have ``references`` for targets (``serialization``).
 5.  *Chosen*: what the field is to forms is in ``model_forms``, their field in
     ``forms``, and the admin has a package of its own (``admin``).
@@ -58,9 +59,9 @@ from .declaration import (
 from .deletion import OnDelete
 from .descriptors import GM2MDescriptor, PrefetchSlot, prefetch_slot
 from .generics import Target_co, TypedField
+from .link_rel import LinkRel
 from .model_forms import ModelFormsMixin
 from .related_models import Awaited, RelatedModelsMixin
-from .relations import LinkRel
 from .reverse_related import GM2MRel
 from .serialization import create_facade
 from .through import ThroughFields, create_through_model

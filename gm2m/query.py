@@ -85,6 +85,7 @@ class GM2MQuerySet(CombinableQuerySet[Target_co]):
         """Return one condition, as ``_with_models()`` does."""
         if name not in ("Model", "Model__in"):
             self._refuse_own_key(name, value)
+            self._refuse_unknown(name)
             return name, value
         models = [value] if name == "Model" else value
         if isinstance(models, (str, type)):
@@ -107,12 +108,20 @@ class GM2MQuerySet(CombinableQuerySet[Target_co]):
     def values(self, *fields: Any, **expressions: Any) -> Any:
         for field in fields:
             self._refuse_own_key(field)
+            self._refuse_unknown(field)
         return super().values(*fields, **expressions)
 
     def values_list(self, *fields: Any, **options: Any) -> Any:
         for field in fields:
             self._refuse_own_key(field)
+            self._refuse_unknown(field)
         return super().values_list(*fields, **options)
+
+    def order_by(self, *fields: Any) -> Any:
+        for field in fields:
+            if isinstance(field, str) and field != "?":
+                self._refuse_unknown(field.lstrip("+-"))
+        return super().order_by(*fields)
 
     def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
         query = super().resolve_expression(*args, **kwargs)

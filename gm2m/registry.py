@@ -21,7 +21,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 
 from .descriptors import ReverseDescriptor
-from .relations import LINK_LOOKUPS, Relation, TargetDescriptor, TargetKey
+from .link_rel import LINK_LOOKUPS
+from .relations import Relation, TargetDescriptor, TargetKey
 
 if TYPE_CHECKING:
     from django.apps.registry import Apps

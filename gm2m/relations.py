@@ -12,7 +12,7 @@ the same with a ``ReverseRel``
 Django reads a target's reverse relations from the fields of other models, so this
 is all it takes: nothing is put on the target.
 
-``LinkRel`` is the way from the source to the through table, the same for all.
+The way from the source to the through table is the same for all (``link_rel``).
 """
 
 from __future__ import annotations
@@ -24,28 +24,24 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import FieldError
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Field, ForeignKey, Model, Q
+from django.db.models import Field, Model
 from django.db.models.expressions import Col
 from django.db.models.fields.related import (
     ForeignObject,
     ForeignObjectRel,
-    ManyToOneRel,
 )
-from django.db.models.query_utils import FilteredRelation, PathInfo
+from django.db.models.query_utils import PathInfo
 
 from .comparisons import native_key_sql, qualified, same_key_sql
 from .deletion import DO_NOTHING, OnDelete, policy_for_target
-from .exclusion import FirstKeyExact, FirstSourceExact, first_field
+from .exclusion import FirstKeyExact, first_field
 from .keys import Key
+from .lookup_names import field_names, unknown_name
 from .lookups import (
     KeyExact,
     KeyIn,
     KeyIsNull,
-    LinkExact,
-    LinkIn,
-    LinkIsNull,
     OfModel,
 )
 from .reverse_related import ReverseRel, TargetRel
@@ -195,13 +191,12 @@ class TargetKey(ForeignObject):  # type: ignore[type-arg]
         ]
 
     def get_lookup(self, lookup_name: str) -> type[Any]:
-        try:
-            return KEY_LOOKUPS[lookup_name]
-        except KeyError:
-            raise FieldError(
-                f"{lookup_name!r} is neither a field of {self.target._meta.label} nor "
-                f"a lookup for the links to it: use {', '.join(KEY_LOOKUPS)}."
-            ) from None
+        return KEY_LOOKUPS.get(lookup_name) or self.get_transform(lookup_name)
+
+    def get_transform(self, lookup_name: str) -> Any:
+        opts = self.target._meta
+        choices = (*field_names(opts), *KEY_LOOKUPS)
+        raise unknown_name(opts.label, lookup_name, choices)
 
 
 class FamilyKey(TargetKey):
@@ -267,78 +262,6 @@ class KeyCol(Col):
 
     def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:
         return self.target.target_key.key.field.get_db_converters(connection)
-
-
-class LinkRel(ManyToOneRel):
-    """
-    The relation from the source to its rows in the through table, as lookups on a
-    ``GM2MField`` see it.
-
-    It joins as the reverse side of the through's source key does. To Django it is
-    no relation, so that the values of lookups are judged by our own lookups alone.
-    """
-
-    is_relation = False
-
-    def __init__(self, gm2m: GM2MField, source: ForeignKey[Any, Any]):
-        # Equal to the rel of the source key, so that queries share their joins.
-        vars(self).update(vars(source.remote_field))
-        self.gm2m = gm2m
-        self.field = first_field(self, FirstSourceExact)
-
-    def get_path_info(self, filtered_relation: Any = None) -> list[PathInfo]:
-        if filtered_relation is not None:
-            filtered_relation = about_itself(filtered_relation)
-        through = self.gm2m.through._meta
-        return [
-            PathInfo(
-                from_opts=self.gm2m.model._meta,
-                to_opts=through,
-                target_fields=(through.pk,),
-                join_field=self,  # type: ignore[arg-type]
-                m2m=True,
-                direct=False,
-                filtered_relation=filtered_relation,
-            )
-        ]
-
-    def get_lookup(self, lookup_name: str) -> type[Any]:
-        try:
-            return LINK_LOOKUPS[lookup_name]
-        except KeyError:
-            raise FieldError(
-                f"{self.gm2m} does not support the lookup {lookup_name!r}: use "
-                f"{', '.join(LINK_LOOKUPS)}, or the name of a related model and one "
-                f"of its fields ({self.gm2m.name}__<model>__<field>)."
-            ) from None
-
-
-def about_itself(filtered: FilteredRelation) -> FilteredRelation:
-    """
-    Return a ``FilteredRelation`` of a ``GM2MField`` whose condition on the field is one
-    on the rows that it joins.
-
-    Django gives the relation's alias to conditions on what is behind it alone. A
-    many-to-many itself is compared in the join before; here there is none.
-    """
-
-    def renamed(child: Any) -> Any:
-        if isinstance(child, Q):
-            return Q.create(
-                [*map(renamed, child.children)], child.connector, child.negated
-            )
-        if isinstance(child, tuple) and child[0] == filtered.relation_name:
-            return filtered.alias, child[1]
-        return child
-
-    clone: Any = filtered.clone()
-    clone.condition = renamed(filtered.condition)
-    return clone  # type: ignore[no-any-return]
-
-
-LINK_LOOKUPS: dict[Any, type[Any]] = {
-    lookup.lookup_name: lookup for lookup in (LinkExact, LinkIn, LinkIsNull)
-}
 
 
 class JoinCondition:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from django.core.exceptions import FieldError
+from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import NotSupportedError
 from django.db.models import AutoField, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.manager import BaseManager
 
 from .generics import Target_co
+from .lookup_names import field_names, unknown_name
 
 
 def several_models(field: Any) -> str:
@@ -69,6 +70,22 @@ class LinksQuerySet(QuerySet[Any, Target_co]):
             f"Use the name of one model, as in {model}=…, or {self._rows_of_links} for "
             "links."
         )
+
+    def _refuse_unknown(self, name: Any) -> None:
+        """Raise ``FieldError`` if a condition or column called `name` cannot be."""
+        query: Any = self.query
+        if not isinstance(name, str) or query.combinator:
+            return
+        name, _separator, _rest = name.partition(LOOKUP_SEP)
+        others = (*query.annotations, *query._filtered_relations, *query.extra)
+        if name == "pk" or name in others:
+            return
+        opts = query.get_meta()
+        try:
+            opts.get_field(name)
+        except FieldDoesNotExist:
+            names = (name for name in field_names(opts) if not self._is_own_key(name))
+            raise unknown_name(self._gm2m, name, (*names, *others)) from None
 
     def _is_own_key(self, name: str) -> bool:
         name, _separator, _rest = name.partition(LOOKUP_SEP)

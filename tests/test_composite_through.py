@@ -26,27 +26,27 @@ def make_models():
         title = models.CharField(max_length=10)
         Meta = Meta
 
-    class Zoo(models.Model):
+    class Menagerie(models.Model):
         name = models.CharField(max_length=10)
-        animals = GM2MField(Ape, Bee, through="Cage", related_query_name="zoo")
+        animals = GM2MField(Ape, Bee, through="Enclosure", related_query_name="zoo")
         Meta = Meta
 
-    class Cage(models.Model):
+    class Enclosure(models.Model):
         pk = models.CompositePrimaryKey("zoo", "kind", "key")
-        zoo = models.ForeignKey(Zoo, models.CASCADE)
+        zoo = models.ForeignKey(Menagerie, models.CASCADE)
         kind = models.ForeignKey(ContentType, models.CASCADE)
         key = models.CharField(max_length=30)
         animal = GenericForeignKey("kind", "key")
         Meta = Meta
 
-    return SimpleNamespace(Ape=Ape, Bee=Bee, Zoo=Zoo, Cage=Cage)
+    return SimpleNamespace(Ape=Ape, Bee=Bee, Menagerie=Menagerie, Enclosure=Enclosure)
 
 
 @pytest.fixture
 def zoos(registry):
     """Berlin has an ape and a bee, whose keys are equal, Paris two apes, Rome none."""
     made = make_models()
-    classes = [made.Ape, made.Bee, made.Zoo, made.Cage]
+    classes = [made.Ape, made.Bee, made.Menagerie, made.Enclosure]
     with connection.schema_editor() as editor:
         for model in classes:
             editor.create_model(model)
@@ -57,7 +57,7 @@ def zoos(registry):
         "Paris": [made.ape, made.other],
         "Rome": [],
     }.items():
-        made.Zoo.objects.create(name=name).animals.add(*animals)
+        made.Menagerie.objects.create(name=name).animals.add(*animals)
     yield made
     with connection.schema_editor() as editor:
         for model in reversed(classes):
@@ -69,7 +69,7 @@ def names(queryset):
 
 
 def test_whether_there_are_links(zoos):
-    zoo = zoos.Zoo.objects
+    zoo = zoos.Menagerie.objects
     assert names(zoo.filter(animals__isnull=True)) == ["Rome"]
     assert names(zoo.filter(animals__isnull=False)) == ["Berlin", "Paris"]
     assert names(zoo.exclude(animals__isnull=False)) == ["Rome"]
@@ -81,7 +81,7 @@ def test_whether_there_are_links(zoos):
 
 
 def test_conditions(zoos):
-    zoo = zoos.Zoo.objects
+    zoo = zoos.Menagerie.objects
     assert names(zoo.filter(animals=zoos.ape)) == ["Berlin", "Paris"]
     assert names(zoo.filter(animals__in=[zoos.bee, zoos.other])) == ["Berlin", "Paris"]
     assert names(zoo.filter(animals__in=zoos.Bee.objects.all())) == ["Berlin"]
@@ -99,7 +99,7 @@ def test_conditions(zoos):
 
 
 def test_positive_and_negated_conditions(zoos):
-    zoo, ape = zoos.Zoo.objects, Q(animals__ape__title__in=["ape", "other"])
+    zoo, ape = zoos.Menagerie.objects, Q(animals__ape__title__in=["ape", "other"])
     assert names(zoo.filter(ape, ~Q(animals__bee__title="bee"))) == ["Paris"]
     assert names(zoo.filter(ape, ~Q(animals__ape__title="ape"))) == ["Paris"]
     assert names(zoo.filter(ape, ~Q(animals__ape__title="other"))) == [
@@ -112,7 +112,7 @@ def test_positive_and_negated_conditions(zoos):
 
 def test_counts(zoos):
     def counts(**annotations):
-        found = zoos.Zoo.objects.annotate(**annotations)
+        found = zoos.Menagerie.objects.annotate(**annotations)
         return {zoo.name: zoo.n for zoo in found}
 
     assert counts(n=Count("animals")) == {"Berlin": 2, "Paris": 2, "Rome": 0}
@@ -120,7 +120,7 @@ def test_counts(zoos):
     assert counts(n=bees) == {"Berlin": 1, "Paris": 0, "Rome": 0}
     apes = FilteredRelation("animals", condition=Q(animals=zoos.ape))
     assert counts(a=apes, n=Count("a")) == {"Berlin": 1, "Paris": 1, "Rome": 0}
-    assert zoos.Zoo.objects.aggregate(n=Count("animals")) == {"n": 4}
+    assert zoos.Menagerie.objects.aggregate(n=Count("animals")) == {"n": 4}
     # As everywhere in Django.
     with pytest.raises(ValueError, match="composite primary keys"):
-        zoos.Zoo.objects.aggregate(n=Count("animals", distinct=True))
+        zoos.Menagerie.objects.aggregate(n=Count("animals", distinct=True))
