@@ -26,10 +26,11 @@ from gm2m.deletion import gm2m_field_of
 from gm2m.integrity import FIELDS_AT_ONCE, linked_models, tables_among
 from gm2m.keys import Key, check_target_model, pk_as
 from gm2m.kinds import KINDS
+from gm2m.link_order import below
 from gm2m.lookups import KeyAmong
 from gm2m.prefetch import fill
 from gm2m.references import Reference
-from gm2m.targets import below, copy_value
+from gm2m.targets import copy_value
 
 from .app.models import (
     Movie,

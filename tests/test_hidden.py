@@ -127,7 +127,8 @@ def declare(manager, related_models=("Weed",)):
 
 def names(through, weeds):
     names = {str(weed.pk): weed.name for weed in weeds}
-    return [names[key] for key in through.objects.values_list("gm2m_pk", flat=True)]
+    rows = through.objects.order_by("pk")
+    return [names[key] for key in rows.values_list("gm2m_pk", flat=True)]
 
 
 @pytest.mark.parametrize("queryset", HIDING, ids=lambda cls: cls.__name__)

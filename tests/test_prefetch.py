@@ -1150,3 +1150,24 @@ def test_prefetched_objects_can_be_pickled(library, django_assert_num_queries):
     # And be used on.
     jack.preferred_videos.clear()
     assert list(jack.preferred_videos.all()) == []
+
+
+def test_a_parents_cache_is_dropped_by_a_write_through_its_child(
+    db, django_assert_num_queries
+):
+    """Both have the same links; on Django before 6.1, too."""
+    movie = Movie.objects.create(title="Alien")
+    Critic.objects.create(name="Ann").preferred_videos.add(movie)
+    critic = Critic.objects.prefetch_related("user_ptr__preferred_videos").get()
+    parent = critic.user_ptr
+    with django_assert_num_queries(0):
+        assert list(critic.preferred_videos.all()) == [movie]
+    for write in (
+        critic.preferred_videos.clear,
+        lambda: critic.preferred_videos.set([movie]),
+    ):
+        prefetch_related_objects([parent], "preferred_videos")
+        write()
+        assert list(parent.preferred_videos.all()) == list(
+            Critic.objects.get().preferred_videos.all()
+        )
