@@ -155,15 +155,17 @@ def test_remove_takes_all_of_a_set(ends, isolation):
 @pytest.mark.skipif(connection.vendor == "mysql", reason=FOREIGN_KEYS_WAIT)
 def test_one_link_waits_for_nobody(user, movies):
     """It is there or not, whoever else writes."""
-    done = threading.Event()
+    began, done = threading.Event(), threading.Event()
     one, other = fresh(user), fresh(user)
 
     def hold():
         with transaction.atomic():
             one.preferred_videos.set(movies[:2])
+            began.set()
             assert done.wait(SECONDS)
 
     def add():
+        assert began.wait(SECONDS)
         other.preferred_videos.add(movies[2])
         other.preferred_videos.remove(movies[3])
         done.set()
