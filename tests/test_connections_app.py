@@ -20,10 +20,11 @@ from gm2m.connections import AbstractConnection, Connection
 from gm2m.connections.apps import ConnectionsConfig
 from gm2m.connections.checks import check_databases, check_relationships
 from gm2m.connections.defined import relationships
+from gm2m.connections.disorder import Reversed
 from gm2m.connections.management.commands import connections_doctor
 from gm2m.connections.templatetags.connections import METHODS
 from tests.app.models import Concert, Track
-from tests.lithub.models import Account, Edge, Page, Repo, Slot, Style
+from tests.lithub.models import Account, Edge, Page, Rating, Repo, Slot, Style
 
 pytestmark = pytest.mark.django_db
 
@@ -624,3 +625,107 @@ def test_a_project(project, first):
 def test_nothing_is_left(star):
     assert set(relationships) == {"star", "star_repo"}
     assert timezone.now()
+
+
+# What came by update() or by SQL.
+
+
+def swap(rows):
+    """Write pairs in the other order, as ``save()`` would not."""
+    for row in rows:
+        type(row).objects.filter(pk=row.pk).update(from_pk=row.to_pk, to_pk=row.from_pk)
+
+
+@pytest.mark.parametrize("model", [Connection, Edge])
+def test_the_doctor_puts_symmetric_pairs_in_order(define, model):
+    friend = define("friend", Account, Account, symmetric=True, connection_model=model)
+    nine, ten, eleven = (Account.objects.create(pk=pk) for pk in (9, 10, 11))
+    friend.create_connections([(nine, ten), (ten, eleven), (nine, nine)])
+    assert doctor("friend") == ("Nothing found.\n", 0)
+    swap(friend.connections.all())
+    (message,) = check_databases(None, ["default"])
+    assert message.id == "gm2m.W506"
+    assert "has in the database 'default' connections whose two keys are" in message.msg
+    assert message.hint == (
+        "Put them in order with 'manage.py connections_doctor friend --database "
+        "default --fix'."
+    )
+    said, status = doctor("friend")
+    assert said == "friend: connections whose two keys are in the other order: 2.\n"
+    assert status == 1
+    # One of them was made again.
+    friend.create_connection(ten, eleven)
+    said, status = doctor("friend", "--fix")
+    assert said.splitlines()[1:] == ["  Put in order 2."]
+    assert status == 0
+    assert {(str(one.from_pk), str(one.to_pk)) for one in friend.connections} == {
+        ("10", "9"),
+        ("10", "11"),
+        ("9", "9"),
+    }
+    assert friend.connections.count() == 3
+    assert check_databases(None, ["default"]) == []
+
+
+def test_the_order_is_that_of_code_points(define):
+    """Whatever the collation of the database says."""
+    alike = define("alike", Style, Style, symmetric=True)
+    styles = [
+        Style.objects.create(code=code) for code in ("B", "a", "_", "Z", "10", "9")
+    ]
+    alike.create_connections((one, two) for one in styles for two in styles)
+    assert doctor("alike") == ("Nothing found.\n", 0)
+
+
+def test_the_doctor_keeps_what_it_cannot_put_in_order(define):
+    friend = define("friend", Account, Account, symmetric=True)
+    nine, ten = (Account.objects.create(pk=pk) for pk in (9, 10))
+    friend.create_connection(nine, ten)
+    Connection.objects.update(from_pk="junk", to_pk="9")
+    found = Reversed(friend, Connection)
+    assert found.count("default") == 1
+    assert found.mend("default") == 0
+    assert Connection.objects.get().from_pk == "junk"
+
+
+def test_what_cannot_be_read_is_not_known_to_be_in_disorder(star, pair, monkeypatch):
+    def fail(*args):
+        raise DatabaseError("no such table")
+
+    monkeypatch.setattr("gm2m.connections.disorder.Disorder.count", fail)
+    assert check_databases(None, ["default"]) == []
+    with pytest.raises(CommandError, match="star cannot be read: no such table"):
+        doctor("star")
+
+
+def test_the_doctor_moves_what_is_in_another_table(define, star, pair):
+    rate = define("rate", Account, Repo, connection_model=Rating)
+    date = star.connections.get().date
+    Connection.objects.update(relationship_name="rate")
+    (message,) = check_databases(None, ["default"])
+    assert message.id == "gm2m.W506"
+    assert "where nobody looks for them: it has lithub.Rating: 1" in message.msg
+    said, status = doctor("rate")
+    assert status == 1
+    assert "in gm2m_connections.Connection, where nobody looks for them" in said
+    said, status = doctor("rate", "--fix")
+    assert said.splitlines()[1:] == ["  Moved 1."]
+    assert status == 0
+    assert rate.get_connection(*pair).date == date
+    assert not Connection.objects.exists()
+
+
+def test_the_doctor_keeps_what_cannot_be_moved(define, star, pair):
+    define("slots", Account, Repo, connection_model=Slot)
+    define("rate", Account, Repo, connection_model=Rating)
+    other = star.create_connection(pair[0], Repo.objects.create(name="other"))
+    Connection.objects.update(relationship_name="slots")
+    said, status = doctor("slots", "--fix")
+    assert said.splitlines()[1:] == ["  Moved 0."]
+    assert status == 1
+    assert Connection.objects.count() == 2
+    Connection.objects.update(relationship_name="rate")
+    Connection.objects.filter(pk=other.pk).update(from_pk="junk")
+    said, status = doctor("rate", "--fix")
+    assert said.splitlines()[1:] == ["  Moved 1."]
+    assert (status, Connection.objects.get().pk) == (1, other.pk)

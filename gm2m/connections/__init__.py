@@ -15,7 +15,8 @@ row of it. What a reader meets, in this order:
 4.  ``graph``: distances, paths and what can be reached;
 5.  ``attached``: accessors on the models themselves, with their ``managers``; and
     ``attached_connections``, with their ``connection_managers``;
-6.  ``signals``, ``checks``, ``integrity``, ``admin``, template tags and a command.
+6.  ``signals``, ``checks``, ``integrity``, ``disorder``, ``admin``, template tags and a
+    command.
 
 The public names are looked up on first use: models may be imported only when the app
 registry has begun to load them.

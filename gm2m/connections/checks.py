@@ -12,6 +12,7 @@ from django.db import DatabaseError, connections, router
 from ..integrity import has_migrations_to_come
 from ..keys import check_collation
 from .defined import relationships
+from .disorder import disorders
 from .ends import End
 from .integrity import (
     connection_models,
@@ -150,7 +151,7 @@ def check_database(alias: str) -> Iterator[checks.CheckMessage]:
 
 
 def check_rows(relationship: Relationship, alias: str) -> Iterator[checks.CheckMessage]:
-    """Check whether the objects at both ends exist."""
+    """Check whether the objects at both ends exist, and rows are where they belong."""
     for side in sides(relationship, alias):
         try:
             counts = side.count_astray(alias)
@@ -174,4 +175,18 @@ def check_rows(relationship: Relationship, alias: str) -> Iterator[checks.CheckM
                 hint=f"Spell them anew with {command}.",
                 obj=name,
                 id="gm2m.W505",
+            )
+    for disorder in disorders(relationship, alias):
+        try:
+            number = disorder.count(alias)
+        except DatabaseError:
+            continue  # Not the table of the model as it is; migrations will tell.
+        if number:
+            yield checks.Warning(
+                f"The relationship '{relationship}' has in the database '{alias}' "
+                f"{disorder.what}: {number}.",
+                hint="Put them in order with 'manage.py connections_doctor "
+                f"{relationship.name} --database {alias} --fix'.",
+                obj=relationship.name,
+                id="gm2m.W506",
             )

@@ -128,10 +128,8 @@ def connection_models() -> list[type[AbstractConnection]]:
 
 
 def undefined_names(model: type[AbstractConnection], using: str) -> list[str]:
-    """Return the names in the table of `model` that no relationship on it has."""
-    defined = {
-        one.name for one in sound_relationships() if one.connection_model is model
-    }
+    """Return the names in the table of `model` that no relationship has."""
+    defined = {one.name for one in sound_relationships()}
     rows = model._base_manager.using(using).order_by("relationship_name")
     with transaction.atomic(using):
         names = rows.values_list("relationship_name", flat=True).distinct()

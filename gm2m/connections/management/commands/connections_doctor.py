@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from ....batches import spans
 from ....spelling import Counts
 from ...defined import RelationshipDoesNotExist, get_relationship
+from ...disorder import Disorder, disorders
 from ...integrity import Side, sides, sound_relationships
 
 #: As many connections are looked at in one transaction, and deleted if need be.
@@ -50,7 +51,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--fix",
             action="store_true",
-            help="Remove the connections whose object is gone, and spell keys anew.",
+            help="Remove the connections whose object is gone, spell keys anew, and "
+            "put others into their order and table.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -70,6 +72,11 @@ class Command(BaseCommand):
                 if options["fix"] and misspelt:
                     misspelt -= self.respell(side, using)
                 left += max(gone, 0) + max(misspelt, 0)
+            for disorder in disorders(relationship, using):
+                number = self.tell(disorder, using)
+                found_any |= bool(number)
+                mended = self.put_in_order(disorder, using, number, options["fix"])
+                left += max(number - mended, 0)
         if not found_any:
             self.stdout.write("Nothing found.")
         if left:
@@ -93,6 +100,27 @@ class Command(BaseCommand):
                 f"spelled otherwise than the library does: {counts.misspelt}."
             )
         return counts
+
+    def tell(self, disorder: Disorder, using: str) -> int:
+        """Say how many connections are not as their relationship writes them."""
+        name = disorder.relationship.name
+        try:
+            number = disorder.count(using)
+        except DatabaseError as error:
+            raise CommandError(f"{name} cannot be read: {error}") from error
+        if number:
+            self.stdout.write(f"{name}: {disorder.what}: {number}.")
+        return number
+
+    def put_in_order(
+        self, disorder: Disorder, using: str, number: int, fix: bool
+    ) -> int:
+        """Put connections into their order or table if asked to; return how many."""
+        if not (number and fix):
+            return 0
+        mended = disorder.mend(using)
+        self.stdout.write(f"  {disorder.done} {mended}.")
+        return mended
 
     def batches(self, side: Side, using: str) -> Iterator[QuerySet[Any]]:
         """Yield the connections in parts."""
