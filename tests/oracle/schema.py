@@ -123,6 +123,20 @@ def narrowed(schema: dict[str, Model], names: set[str]) -> dict[str, Model]:
     }
 
 
+def without(schema: dict[str, Model], name: str) -> dict[str, Model]:
+    """Return `schema` without a relation, whichever way round."""
+    return {
+        label: model._replace(
+            relations={
+                key: relation
+                for key, relation in model.relations.items()
+                if key != name and relation.back != name
+            }
+        )
+        for label, model in schema.items()
+    }
+
+
 def attached(to: str, name: str, back: str) -> Relation:
     names = (name, f"m2m_{name}")
     return Relation(to, names, names, back=back)
