@@ -61,12 +61,13 @@ def unique(model, *names):
 
 def lag(model):
     """Have the database give out keys that rows of `model` have already."""
+    first = model.objects.order_by("pk")[0].pk
     if connection.vendor == "postgresql":
         table = model._meta.db_table
-        execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1, false)")
+        sequence = f"pg_get_serial_sequence('{table}', 'id')"
+        execute(f"SELECT setval({sequence}, {first}, false)")
     else:
         # For the next row that the session inserts; nothing else makes MariaDB lag.
-        first = model.objects.order_by("pk")[0].pk
         execute(f"SET insert_id = {first}")
 
 
