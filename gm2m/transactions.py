@@ -46,18 +46,29 @@ def write_at_once(
     using: str, write: Callable[[], Result], *, savepoint: bool = False
 ) -> Result:
     """
-    Return what `write` does, called in a transaction.
+    Return what `write` does, called in a transaction, and again if it is given up: see
+    ``write_again()``. In a transaction of the caller's, a `savepoint` lets the caller go
+    on after an error.
+    """
 
-    It is called again if the database has given up the transaction in favour of
-    another, after a pause that grows; unless the transaction is the caller's, who has
-    done more in it. There, a `savepoint` lets the caller go on after an error.
+    def write_in_transaction() -> Result:
+        with transaction.atomic(using=using, savepoint=savepoint):
+            return write()
+
+    return write_again(using, write_in_transaction)
+
+
+def write_again(using: str, write: Callable[[], Result]) -> Result:
+    """
+    Return what `write` does, called again if the database has given up its transaction
+    in favour of another, after a pause that grows; unless the transaction is the
+    caller's, who has done more in it.
     """
     is_own = begins_transaction(using)
     retries, pause = dict(RETRIES), SHORTEST
     while True:
         try:
-            with transaction.atomic(using=using, savepoint=savepoint):
-                return write()
+            return write()
         except DatabaseError as error:
             code = code_of(error)
             if not (is_own and retries.get(code)):

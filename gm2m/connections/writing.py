@@ -15,7 +15,7 @@ from ..inserts import can_skip, insert_missing
 from ..keys import check_collation
 from ..lookups import KeyAmong
 from ..related_managers import async_twin
-from ..transactions import write_at_once
+from ..transactions import write_again, write_at_once
 from .ends import OTHER
 from .signals import connection_created
 
@@ -71,7 +71,9 @@ class Writing:
         rows: Any = self.connection_model._base_manager.using(using)
         identity = self._identity(pair)
         if self.is_unique:
-            return write_at_once(
+            # It reads outside its transaction: on SQLite, one that has read cannot wait
+            # for another that writes.
+            return write_again(
                 using,
                 lambda: rows.get_or_create(**identity, defaults=characteristics)[0],
             )
