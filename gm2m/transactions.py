@@ -47,8 +47,8 @@ def write_at_once(
 ) -> Result:
     """
     Return what `write` does, called in a transaction, and again if it is given up: see
-    ``write_again()``. In a transaction of the caller's, a `savepoint` lets the caller go
-    on after an error.
+    ``write_again()``. In the caller's transaction, a `savepoint` lets the caller go on
+    after an error.
     """
 
     def write_in_transaction() -> Result:
