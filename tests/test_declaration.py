@@ -612,7 +612,7 @@ def nothing():
         (int, "int"),
         (3, "3"),
         (None, "None"),
-        (b"app.Movie", "app.Movie"),
+        (b"app Movie", "app Movie"),
         ([Movie], "Movie"),
         ((Movie, Documentary), "Documentary"),
         (nothing, "nothing"),
@@ -641,7 +641,7 @@ def test_instance_of_a_model_is_no_model():
     ("options", "named"),
     [
         ({"related_name": 3}, "related_name"),
-        ({"related_name": b"name"}, "related_name"),
+        ({"related_name": [b"name"]}, "related_name"),
         ({"related_query_name": 3}, "related_query_name"),
         ({"through": 3}, "through"),
         ({"through": object}, "through"),
@@ -901,15 +901,11 @@ def test_source_lists_the_field_among_its_many_to_many_fields():
     assert [f.name for f in User._meta.local_many_to_many] == ["preferred_videos"]
 
 
-def test_source_gets_no_other_visible_field():
-    assert {f.name for f in Club._meta.get_fields()} == {
-        "id",
-        "name",
-        "secret",
-        "library",
-    }
-    visible = {rel.name for rel in Club._meta.get_fields() if rel.auto_created}
-    assert visible == {"id"}
+def test_source_gets_no_other_visible_field(registry):
+    class Source(models.Model):
+        things = GM2MField()
+
+    assert [field.name for field in Source._meta.get_fields()] == ["id", "things"]
 
 
 CONTENT_TYPES = """

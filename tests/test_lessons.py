@@ -213,8 +213,12 @@ def test_what_would_be_about_links_does_not_pass_for_targets(made):
     targets = made.jack.preferred_videos.all()
     assert targets.contains(made.alien)
     assert not targets.contains(made.brazil)
-    for refused in (targets.in_bulk, targets.delete, lambda: targets.update(pk=0)):
-        with pytest.raises(NotSupportedError, match="instances_of"):
+    for refused, instead in (
+        (targets.in_bulk, "instances_of"),
+        (targets.delete, "remove"),
+        (lambda: targets.update(pk=0), "through.objects"),
+    ):
+        with pytest.raises(NotSupportedError, match=instead):
             refused()
     with pytest.raises(TypeError, match="instances_of"):
         list(Movie.objects.filter(pk__in=targets))

@@ -1103,6 +1103,8 @@ class TestCommands:
         ContentType.objects.create(pk=10**6, app_label="app", model="movie")
         call_command("loaddata", file, verbosity=0)
         assert list(playlist.items.all()) == [movie]
+        # It does not outlive the test.
+        ContentType.objects.clear_cache()
 
     def test_rows_of_the_automatic_through_are_not_dumped_apart(self, jack, tmp_path):
         file = tmp_path / "library.json"
