@@ -17,6 +17,7 @@ class GM2MConfig(AppConfig):
         from .database_checks import check_databases
         from .discovery import discover
         from .operations import inject
+        from .registry import warm
 
         connection_created.connect(discover, dispatch_uid="gm2m.discovery")
         checks.register(check_databases, checks.Tags.database)
@@ -25,3 +26,5 @@ class GM2MConfig(AppConfig):
         if apps.is_installed("drf_spectacular"):
             # Its extensions are known as soon as they are imported.
             from .rest_framework import schema  # noqa: F401
+        # Relations may be published as soon as a connection is made.
+        warm(apps)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import operator
 import threading
 import warnings
 from collections.abc import Iterable
@@ -170,6 +171,26 @@ def show_on_facade(
         renew(opts, ("_forward_fields_map",))
 
 
+#: What Django derives from relations and keeps, beside ``get_fields()``.
+DERIVED = ("_forward_fields_map", "fields_map", "related_objects")
+
+
+def warm(apps: Apps) -> None:
+    """
+    Let Django work out what it derives from the relations of all models.
+
+    It stores what it has worked out where it then finds the place: a thread that began
+    before a relation was published, and is slow, would put back what it knew. Where all
+    has been worked out, no thread begins.
+    """
+    for model in apps.get_models(include_auto_created=True):
+        opts: Any = model._meta
+        for name in DERIVED:
+            getattr(opts, name)
+        for include_hidden in (False, True):
+            opts.get_fields(include_hidden=include_hidden)
+
+
 def renew(opts: Any, names: Iterable[str]) -> None:
     """
     Replace the cached properties `names` of a model's options, and what they and
@@ -205,15 +226,65 @@ def replaced(
 
 
 def is_published(relation: Relation) -> bool:
-    """Return whether Django still sees `relation`: a cache may have missed it."""
+    """
+    Return whether Django still sees `relation`, wherever it may look: the deletion of
+    an object, of a proxy's too, goes by ``get_fields()``, a query by the map of names.
+
+    While nothing of it has been replaced since it was looked at last, it is not looked
+    through again.
+    """
     if not relation.model._meta.apps.models_ready:
         return True  # Nothing has been derived yet.
-    return relation.model._meta.fields_map.get(relation.rel.name) is relation.rel
+    if relation.seen and all(
+        all(map(operator.is_, sight(opts), derived)) for opts, derived in relation.seen
+    ):
+        return True
+    concrete = relation.model._meta.concrete_model
+    models = [model for model in family(relation.model) if is_of(model, concrete)]
+    seen = [(model._meta, sight(model._meta)) for model in models]
+    relation.seen = seen if all(shows(relation, *found) for found in seen) else []
+    return bool(relation.seen)
+
+
+def sight(opts: Any) -> tuple[Any, ...]:
+    """Return what Django has derived for a model, as it keeps it."""
+    every = opts.get_fields(include_hidden=True)
+    return every, opts._relation_tree, opts.fields_map, opts.related_objects
+
+
+def shows(relation: Relation, opts: Any, derived: tuple[Any, ...]) -> bool:
+    """Return whether what was derived for a model has the whole `relation`."""
+    every, tree, by_name, visible = derived
+    rels = [
+        rel
+        for rel in (relation.rel, relation.key.remote_field)
+        # What leads to one proxy is no field of it, but of its concrete model.
+        if not (opts.proxy and rel.parent_link and rel.model._meta.proxy)
+    ]
+    return (
+        has(every, rels)
+        and has(tree, relation.fields)
+        and all(by_name.get(rel.name) is rel for rel in rels)
+        and has(visible, [rel for rel in rels if not rel.hidden])
+    )
+
+
+def has(fields: Iterable[Any], wanted: Iterable[Any]) -> bool:
+    """Return whether all `wanted` are among `fields`."""
+    # By identity, as in replaced().
+    return {id(field) for field in wanted} <= {id(field) for field in fields}
+
+
+def is_of(model: type[Model], concrete: Any) -> bool:
+    """Return whether `model` is the `concrete` one or a proxy of it."""
+    return model._meta.concrete_model is concrete
 
 
 def models_of(apps: Apps) -> Iterable[type[Model]]:
     """Return every model of the registry, ready or not."""
-    return [model for models in apps.all_models.values() for model in models.values()]
+    # Copies: another thread may be declaring a model.
+    every = list(apps.all_models.values())
+    return [model for models in every for model in list(models.values())]
 
 
 def family(model: type[Model]) -> list[type[Model]]:
@@ -294,7 +365,7 @@ def lookup_name_of(
     opts: Any = model._meta
     short, long = opts.model_name, f"{opts.app_label}_{opts.model_name}"
     others = [
-        models[short] for models in opts.apps.all_models.values() if short in models
+        other for other in models_of(opts.apps) if other._meta.model_name == short
     ]
     if newcomer is not None and newcomer._meta.model_name == short:
         others.append(newcomer)

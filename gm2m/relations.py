@@ -210,11 +210,12 @@ class FamilyKey(TargetKey):
     @property
     def models(self) -> list[type[Model]]:
         concrete = self.target._meta.concrete_model
-        every = self.model._meta.apps.all_models.values()
+        # Copies: another thread may be declaring a model.
+        every = list(self.model._meta.apps.all_models.values())
         return [
             model
             for models in every
-            for model in models.values()
+            for model in list(models.values())
             if model._meta.concrete_model is concrete
         ]
 
@@ -336,6 +337,8 @@ class Relation:
         self.rel.target_key = self.key if gm2m.for_concrete_model else self.carrier
         self.on_delete = on_delete
         self.declared = declared
+        #: Of each model that shows it, what Django had derived when it did.
+        self.seen: list[tuple[Any, tuple[Any, ...]]] = []
 
     @property
     def model(self) -> type[Model]:
