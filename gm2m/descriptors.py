@@ -17,7 +17,6 @@ from django.db.models import Model
 
 from .managers import ForwardManager
 from .prefetch import prefetch_targets
-from .reverse_managers import reverse_manager_class
 from .target_lists import PrefetchedTargets
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class ReverseDescriptor(RelationDescriptor):
         if instance is None:
             return self
         superclass: Any = type(self.field.model._default_manager)
-        return reverse_manager_class(superclass)(self.field, instance)
+        return self.field.reverse_manager_classes[superclass](self.field, instance)
 
     def __set__(self, instance: Model, value: Any) -> None:
         raise TypeError(

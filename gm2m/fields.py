@@ -61,7 +61,9 @@ from .descriptors import GM2MDescriptor, PrefetchSlot, prefetch_slot
 from .generics import Target_co, TypedField
 from .link_rel import LinkRel
 from .model_forms import ModelFormsMixin
+from .related_managers import ManagerClasses
 from .related_models import Awaited, RelatedModelsMixin
+from .reverse_managers import ReverseManager
 from .reverse_related import GM2MRel
 from .serialization import create_facade
 from .through import ThroughFields, create_through_model
@@ -233,6 +235,7 @@ class GM2MField(RelatedModelsMixin, ModelFormsMixin, TypedField[Target_co]):
         # Abstract models hand copies to their children: they start anew.
         rel.model = REMOTE_MODEL
         self.relations, self.target_classes, self.awaited = {}, {}, []
+        self.reverse_manager_classes = ManagerClasses(ReverseManager, "Related")
         # Not ManyToManyField's: it would make its own through and descriptors.
         if rel.related_query_name and not cls._meta.abstract:
             # Django fills in the other placeholders, which related_name has too.

@@ -33,6 +33,22 @@ def async_twin(name: str) -> Any:
     return twin
 
 
+class ManagerClasses(dict[Any, type[Any]]):
+    """
+    The classes of related managers that put `mixin` before a project's classes of
+    managers, by these. They belong to a field, or to what else makes managers: classes
+    that are made at run time may go with it.
+    """
+
+    def __init__(self, mixin: type[Any], prefix: str) -> None:
+        super().__init__()
+        self.mixin, self.prefix = mixin, prefix
+
+    def __missing__(self, superclass: Any) -> type[Any]:
+        name = f"{self.prefix}{superclass.__name__}"
+        return self.setdefault(superclass, type(name, (self.mixin, superclass), {}))
+
+
 class RelatedManager(AltersData):
     """What is related to one object, the `instance`."""
 

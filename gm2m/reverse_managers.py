@@ -5,7 +5,6 @@ The related manager of a target: ``movie.user_set``.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, router
@@ -46,7 +45,8 @@ class ReverseManager(LinkManager):
 
     def __call__(self, *, manager: str) -> Any:
         superclass: Any = type(getattr(self.model, manager))
-        return reverse_manager_class(superclass)(self.field, self.instance)
+        manager_class = self.field.reverse_manager_classes[superclass]
+        return manager_class(self.field, self.instance)
 
     # Reading.
 
@@ -242,9 +242,3 @@ class ReverseManager(LinkManager):
         name = self.field.links.source.target_field.attname
         keys = [key for (key,) in rows]
         return {(key,) for key in hidden_among(sources, keys, name)}
-
-
-@cache
-def reverse_manager_class(superclass: Any) -> type[Any]:
-    """Return the class of reverse managers for sources managed by `superclass`."""
-    return type(f"Related{superclass.__name__}", (ReverseManager, superclass), {})

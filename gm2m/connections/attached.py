@@ -20,12 +20,13 @@ from django.db.models.fields.related import ManyToManyRel
 from django.db.models.query_utils import PathInfo
 
 from ..registry import lock
+from ..related_managers import ManagerClasses
 from ..relations import TargetKey
 from ..reverse_related import hidden_name
 from .attached_connections import AttachedConnections
 from .definition import when_ready
 from .ends import OTHER
-from .managers import connected_manager_class
+from .managers import ConnectedManager
 
 if TYPE_CHECKING:
     from .ends import End
@@ -94,6 +95,7 @@ class Attachment:
         end = self.end
         owner: Any = end
         self.carrier = TargetKey(owner, end.target, end.name, rel=self.rel)
+        self.manager_classes = ManagerClasses(ConnectedManager, "Connected")
 
     @property
     def end(self) -> End:
@@ -163,7 +165,8 @@ class ConnectedDescriptor:
         if instance is None:
             return self
         superclass: Any = type(self.attachment.other_model._default_manager)
-        return connected_manager_class(superclass)(self.attachment, instance)
+        manager_class = self.attachment.manager_classes[superclass]
+        return manager_class(self.attachment, instance)
 
     def __set__(self, instance: Model, value: Any) -> None:
         raise TypeError(

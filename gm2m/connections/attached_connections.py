@@ -13,9 +13,10 @@ from django.db.models import DO_NOTHING, Model
 from django.db.models.fields.related import ForeignObject
 from django.db.models.query_utils import PathInfo
 
+from ..related_managers import ManagerClasses
 from ..relations import TargetKey
 from ..reverse_related import TargetRel, hidden_name
-from .connection_managers import connections_manager_class
+from .connection_managers import ConnectionsManager
 from .ends import EitherKey
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class AttachedConnections:
         owner: Any = end
         self.carrier = key_class(owner, end.target, end.name, rel=self.rel)
         self.rel.field = self.carrier
+        self.manager_classes = ManagerClasses(ConnectionsManager, "Attached")
 
     def publish(self) -> None:
         self.end.carriers.append(self.carrier)
@@ -106,7 +108,7 @@ class ConnectionsDescriptor:
             return self
         model: Any = self.attachment.relationship.connection_model
         superclass: Any = type(model._default_manager)
-        return connections_manager_class(superclass)(self.attachment, instance)
+        return self.attachment.manager_classes[superclass](self.attachment, instance)
 
     def __set__(self, instance: Model, value: Any) -> None:
         raise TypeError(

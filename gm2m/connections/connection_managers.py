@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import router, transaction
@@ -42,7 +41,8 @@ class ConnectionsManager(RelatedManager):
 
     def __call__(self, *, manager: str) -> Any:
         superclass: Any = type(getattr(self.model, manager))
-        return connections_manager_class(superclass)(self.attachment, self.instance)
+        manager_class = self.attachment.manager_classes[superclass]
+        return manager_class(self.attachment, self.instance)
 
     @property
     def relationship(self) -> Relationship:
@@ -223,10 +223,3 @@ class ConnectionsManager(RelatedManager):
     update_or_create.alters_data = True  # type: ignore[attr-defined]
     add.alters_data = True  # type: ignore[attr-defined]
     set.alters_data = True  # type: ignore[attr-defined]
-
-
-@cache
-def connections_manager_class(superclass: Any) -> type[Any]:
-    """Return the class of related managers of connections managed by `superclass`."""
-    name = f"Attached{superclass.__name__}"
-    return type(name, (ConnectionsManager, superclass), {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import router
@@ -45,7 +44,8 @@ class ConnectedManager(RelatedManager):
 
     def __call__(self, *, manager: str) -> Any:
         superclass: Any = type(getattr(self.model, manager))
-        return connected_manager_class(superclass)(self.attachment, self.instance)
+        manager_class = self.attachment.manager_classes[superclass]
+        return manager_class(self.attachment, self.instance)
 
     @property
     def relationship(self) -> Relationship:
@@ -231,9 +231,3 @@ class ConnectedManager(RelatedManager):
     create.alters_data = True  # type: ignore[attr-defined]
     get_or_create.alters_data = True  # type: ignore[attr-defined]
     update_or_create.alters_data = True  # type: ignore[attr-defined]
-
-
-@cache
-def connected_manager_class(superclass: Any) -> type[Any]:
-    """Return the class of related managers for objects managed by `superclass`."""
-    return type(f"Connected{superclass.__name__}", (ConnectedManager, superclass), {})

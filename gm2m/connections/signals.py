@@ -18,6 +18,7 @@ without being read.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from django.db.models import Model
@@ -37,17 +38,21 @@ class ConnectionSignal(Signal):
         super().__init__()
         self.source = source
         self.models: set[type[Model]] = set()
+        # Threads may connect, disconnect and watch at once.
+        self.following = threading.RLock()
 
     def watch(self, model: type[Model]) -> None:
         """Follow the connection model `model`."""
-        self.models.add(model)
-        self.follow()
+        with self.following:
+            self.models.add(model)
+            self.follow()
 
     def follow(self) -> None:
         """Listen to Django's signal if, and only if, somebody listens to this one."""
-        for model in self.models:
+        with self.following:
             change = self.source.connect if self.receivers else self.source.disconnect
-            change(self.forward, sender=model, dispatch_uid=f"gm2m.{id(self)}")
+            for model in self.models:
+                change(self.forward, sender=model, dispatch_uid=f"gm2m.{id(self)}")
 
     def forward(self, sender: Any, instance: Any, using: str, **kwargs: Any) -> None:
         """Tell of the connection `instance`, unless it was read from a fixture."""
