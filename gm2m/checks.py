@@ -20,7 +20,7 @@ from django.db.models.constants import LOOKUP_SEP
 from .deletion import deletes_in_database
 from .descriptors import ReverseDescriptor
 from .keys import Key, check_collation, remedy_for
-from .reverse_related import ReverseRel
+from .reverse_related import GM2MRel, ReverseRel
 from .through import SourceError, ThroughError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def check_sisters(field: GM2MField) -> Iterator[checks.CheckMessage]:
     for other in field.model._meta.many_to_many:
         if (
             other.name == field.name
-            or not isinstance(other, type(field))
+            or not isinstance(other.remote_field, GM2MRel)
             or other.reverse_hidden
         ):
             continue
@@ -253,7 +253,8 @@ def check_names(field: GM2MField, model: type[Model]) -> Iterator[checks.CheckMe
         )
     for rel in opts.related_objects:
         is_sister = (
-            isinstance(rel.field, type(field)) and rel.field.model is field.model
+            isinstance(rel.field.remote_field, GM2MRel)
+            and rel.field.model is field.model
         )
         if rel.hidden or is_sister:
             continue

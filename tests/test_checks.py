@@ -976,6 +976,19 @@ class TestSisters:
         )
         assert check(Source) == self.clashes(Source, "things", "others")
 
+    @pytest.mark.parametrize("declared", [False, True])
+    def test_of_classes_of_their_own(self, declared):
+        class Target(models.Model):
+            pass
+
+        first, second = (type(name, (GM2MField,), {}) for name in ("First", "Second"))
+        targets = [Target] if declared else []
+        Source = source_of(
+            first(*targets, related_name="clash"),
+            others=second(*targets, related_name="clash"),
+        )
+        assert check(Source) == self.clashes(Source, "things", "others")
+
     def test_with_declared_models_it_is_told_once(self):
         class Target(models.Model):
             pass
