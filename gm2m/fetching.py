@@ -163,7 +163,7 @@ class FetchingQuerySet(LinksQuerySet[Target_co]):
                     setattr(target, name, value)
             targets.append(target)
         if self._target_lookups:
-            prefetch_mixed(targets, self._target_lookups, self._gm2m.relations)
+            prefetch_mixed(targets, self._target_lookups, [*self._gm2m.relations])
         return targets
 
     def _found(self, rows: Iterable[tuple[Any, ...]]) -> dict[Any, dict[Any, Model]]:

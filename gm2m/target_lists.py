@@ -135,7 +135,7 @@ class PrefetchedTargets(TargetList):
 
     def __init__(self, source: Any, queryset: Any, cached: Any) -> None:
         super().__init__(cached or ())
-        self._models = queryset._gm2m.relations
+        self._models = [*queryset._gm2m.relations]
         vars(self).update(
             source=source, queryset=queryset, is_new=cached is None, rows=[]
         )
