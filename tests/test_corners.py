@@ -1,6 +1,5 @@
 """Corners of the library that no other behaviour leads to."""
 
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -21,9 +20,8 @@ from django.db.models import F, FilteredRelation, OrderBy, Prefetch, Q, Window
 from django.db.models.functions import RowNumber
 from django.test.utils import CaptureQueriesContext
 
-from gm2m import GM2MField, discovery, linking
+from gm2m import GM2MField, linking
 from gm2m.deletion import gm2m_field_of
-from gm2m.integrity import FIELDS_AT_ONCE, linked_models, tables_among
 from gm2m.keys import Key, check_target_model, pk_as
 from gm2m.kinds import KINDS
 from gm2m.link_order import below
@@ -196,39 +194,6 @@ def test_links_are_counted_by_their_sources_without_foreign_keys(user, monkeypat
     assert film.user_set.exists()
 
 
-@pytest.mark.django_db
-def test_discovery_asks_for_a_few_fields_at_once(django_assert_num_queries):
-    # The planner of MariaDB takes twice as long with each field.
-    fields = tables_among(discovery.all_fields(), connection)
-    assert len(fields) > 3 * FIELDS_AT_ONCE
-    with django_assert_num_queries(-(-len(fields) // FIELDS_AT_ONCE)):
-        linked_models(fields, connection)
-
-
-@pytest.mark.parametrize("autocommit", [False, True])
-def test_discovery_passes_over_tables_of_another_version(autocommit, monkeypatch):
-    class Connection:
-        alias = "elsewhere"
-        rolled_back = 0
-
-        def get_autocommit(self):
-            return autocommit
-
-        def rollback(self):
-            self.rolled_back += 1
-
-    def linked_models(fields, connection):
-        raise DatabaseError
-
-    monkeypatch.setattr(discovery, "tables_among", lambda fields, connection: fields)
-    monkeypatch.setattr(discovery, "linked_models", linked_models)
-    other = Connection()
-    discovery.discover(other)
-    discovery.discover(other)
-    assert other.rolled_back == (0 if autocommit else 1)
-    discovery.done.discard("elsewhere")
-
-
 def test_parent_of_a_child_with_a_key_of_its_own(registry):
     class Parent(models.Model):
         pass
@@ -255,36 +220,6 @@ def test_sources_whose_keys_only_the_database_takes_for_equal():
     lists = {}
     fill(lists, user.preferred_videos.all(), "gm2m_src_id", ordered=False)
     assert lists == {}
-
-
-def test_threads_wait_for_the_one_that_discovers(monkeypatch):
-    class Connection:
-        alias = "elsewhere"
-
-    begun, end, later = threading.Event(), threading.Event(), threading.Event()
-
-    def linked_models(fields, connection):
-        begun.set()
-        assert end.wait(10)
-        return []
-
-    def connect_later():
-        discovery.discover(Connection())
-        later.set()
-
-    monkeypatch.setattr(discovery, "tables_among", lambda fields, connection: fields)
-    monkeypatch.setattr(discovery, "linked_models", linked_models)
-    first = threading.Thread(target=discovery.discover, args=[Connection()])
-    second = threading.Thread(target=connect_later)
-    first.start()
-    assert begun.wait(10)
-    second.start()
-    assert not later.wait(0.1)
-    end.set()
-    assert later.wait(10)
-    first.join()
-    second.join()
-    discovery.done.discard("elsewhere")
 
 
 @pytest.mark.django_db(transaction=True)
