@@ -166,6 +166,7 @@ def render(text, **context):
 READS = {
     *METHODS,
     "reachable_ids_from",
+    "reachable_ids_to",
     "spelled",
     "using",
     "value_of",
@@ -215,6 +216,9 @@ def test_template_tags(star, pair):
         '{% path_between "star" account repo as x %}{{ x|length }}': "2",
         '{% mutual "star" account account as x %}{{ x.count }}': "1",
         '{% reachable_from "star" account 2 as x %}{{ x.items|length }}': "1",
+        '{% mutual_to "star" repo as x %}{{ x.count }}': "1",
+        '{% reachable_to "star" repo None as x %}{{ x.items|length }}': "1",
+        '{% distance_between "star" account repo None %}': "1",
         "{{ star.create_connection }}{{ star.connections.count }}": "1",
     }.items():
         assert render(tag, **context) == result
@@ -238,7 +242,10 @@ def test_nobody_is_connected_with_anything(star, pair, who):
         "get_connection star account who": "None",
         "path_between star who repo": "None",
         "mutual star who account": "<QuerySet []>",
+        "mutual star account account who": "<QuerySet []>",
+        "mutual_to star repo who": "<QuerySet []>",
         "reachable_from star who": "{}",
+        "reachable_to star to_obj=who": "{}",
     }.items():
         text = (
             f"{{% {tag} as x %}}{{% autoescape off %}}{{{{ x }}}}{{% endautoescape %}}"

@@ -12,7 +12,8 @@ row of it. What a reader meets, in this order:
     the joins, lookups and deletion of the field's own relations;
 3.  ``models``: ``AbstractConnection`` and ``Connection``, with their ``querysets``;
     ``fields`` and ``objects`` are their ``from_object`` and ``to_object``;
-4.  ``graph``: distances, paths and what can be reached;
+4.  ``graph``: distances, paths and what can be reached; ``searches`` finds them,
+    ``neighbours`` asks the database, ``weights`` make some ways cheaper;
 5.  ``attached``: accessors on the models themselves, with their ``managers``; and
     ``attached_connections``, with their ``connection_managers``;
 6.  ``signals``, ``checks``, ``integrity``, ``disorder``, ``admin``, template tags and a

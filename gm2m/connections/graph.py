@@ -1,36 +1,35 @@
 """
 Distances, paths and what can be reached: a part of ``Relationship``.
 
-A search goes from level to level. Each asks for the neighbours of all objects of the
-level before, in one query for each ``BATCH_SIZE`` of them, and never for an object that
-it has seen; between two objects it goes from both sides, always on from the smaller
-one. It works on keys as connections have them, so that objects are fetched only where
-they are the result.
+Searches work on keys as connections have them, so that objects are fetched only where
+they are the result: ``searches`` has the searches, ``neighbours`` the queries of which
+each level takes one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from django.db import connections as databases
-from django.db.models import F, Model, Q
+from django.db.models import Model, QuerySet
 
 from ..batches import batches
-from ..lookups import KeyAmong
 from ..related_managers import async_twin
+from .ends import OTHER
+from .neighbours import BACKWARDS, BATCH_SIZE, FORWARDS, connections_along, neighbours
+from .searches import Found, cheapest_path, shortest_path
+from .weights import Weight
 
-#: The neighbours of as many objects are asked for in one query.
-BATCH_SIZE = 5_000
 #: No search goes further: each level takes a query.
 MAX_DEPTH = 1_000_000
 
-#: Yields, for keys, each with the key of one of its neighbours.
-Step = Callable[[list[Any]], Iterator[tuple[Any, Any]]]
-
 
 class Graph:
-    """The methods of a relationship that follow connections from object to object."""
+    """
+    The methods of a relationship that follow connections from object to object: over
+    those that fulfil the conditions `characteristics`.
+    """
 
     # A Relationship.
     name: str
@@ -40,7 +39,11 @@ class Graph:
     _using: str | None
 
     def distance_between(
-        self, from_obj: Any, to_obj: Any, limit: int | None = 2
+        self,
+        from_obj: Any,
+        to_obj: Any,
+        limit: int | None = 2,
+        **characteristics: Any,
     ) -> int | None:
         """
         Return over how many connections the shortest way leads from one object to the
@@ -48,47 +51,75 @@ class Graph:
         of ``None`` is none.
 
         No query for the same object, else at most one for each connection of the way
-        and 5,000 objects on a level; two where the relationship is symmetric.
+        and 5,000 objects on a level, two where the relationship is symmetric; and a
+        few more where both sides have more than 1,000 connections.
         """
-        found = self._keys_between(from_obj, to_obj, limit, ())
-        return None if found is None else len(found) - 1
+        rows = self._rows(from_obj).filter(**characteristics)
+        found = self._search(from_obj, to_obj, limit, rows)(())
+        return None if found is None else len(found.keys) - 1
 
     def are_connected(
-        self, from_obj: Any, to_obj: Any, limit: int | None = None
+        self,
+        from_obj: Any,
+        to_obj: Any,
+        limit: int | None = None,
+        **characteristics: Any,
     ) -> bool:
         """
         Return whether there is any way from one object to the other, of at most `limit`
         connections. The queries are those of ``distance_between()``.
         """
-        return self._keys_between(from_obj, to_obj, limit, ()) is not None
+        rows = self._rows(from_obj).filter(**characteristics)
+        return self._search(from_obj, to_obj, limit, rows)(()) is not None
 
     def path_between(
-        self, from_obj: Any, to_obj: Any, limit: int | None = None
-    ) -> list[Any] | None:
+        self,
+        from_obj: Any,
+        to_obj: Any,
+        limit: int | None = None,
+        *,
+        connections: bool = False,
+        weight: str | None = None,
+        **characteristics: Any,
+    ) -> Any:
         """
         Return the objects on a shortest way from one object to the other, with both;
         ``None`` if there is no way, or none of at most `limit` connections. It leads
         over objects that the default manager shows.
 
+        With `connections`, return the connections on the way instead of the objects,
+        which they have with them. Several connections of one pair are one way; it has
+        the oldest.
+
+        With `weight`, the name of a numeric field of the connection model, return a
+        cheapest way and its cost, the sum of the weights. Raises ``TypeError`` for a
+        name that is none, ``ValueError`` if any of the connections has a negative
+        weight or none, wherever it leads.
+
         The queries of ``distance_between()``, and one for the objects in between; once
-        more for each way on which one is gone.
+        more for each way on which one is gone. One or two for the connections. With
+        `weight`, one looks for wrong weights, unless the field takes no others, and
+        each level takes one for each 5,000 objects that it adds.
         """
+        rows = self._rows(from_obj).filter(**characteristics)
+        search = self._search(from_obj, to_obj, limit, rows, weight)
         gone: set[Any] = set()
-        while True:
-            keys = self._keys_between(from_obj, to_obj, limit, gone)
-            if keys is None:
-                return None
-            if len(keys) == 1:
-                return [from_obj]
-            between = keys[1:-1]
-            objs = self._objects_of(between, from_obj)
-            missing = [key for key in between if key not in objs]
-            if not missing:
-                return [from_obj, *(objs[key] for key in between), to_obj]
-            gone.update(missing)
+        while (found := search(gone)) is not None:
+            between = found.keys[1:-1]
+            objs = self._objects_of(between, from_obj, "to")
+            gone.update(key for key in between if key not in objs)
+            if not gone.isdisjoint(between):
+                continue
+            path = [from_obj, *(objs[key] for key in between), to_obj]
+            result = path[: len(found.keys)]
+            if connections:
+                result = connections_along(self, found, path, rows)
+            if len(result) >= len(found.keys) - 1:
+                return result if weight is None else (result, found.cost)
+        return None
 
     def reachable_from(
-        self, from_obj: Any, max_depth: int | None = None
+        self, from_obj: Any, max_depth: int | None = None, **characteristics: Any
     ) -> dict[Any, int]:
         """
         Return the objects that can be reached from `from_obj`, each with its distance,
@@ -98,26 +129,42 @@ class Graph:
         One query for each level and 5,000 objects on it, two where the relationship is
         symmetric; and one for each 5,000 objects of the result.
         """
-        depths = self._depths_from(from_obj, max_depth)
-        objs = self._objects_of(depths, from_obj)
-        return {objs[key]: depth for key, depth in depths.items() if key in objs}
+        return self._reachable(from_obj, "from", max_depth, characteristics)
+
+    def reachable_to(
+        self, to_obj: Any, max_depth: int | None = None, **characteristics: Any
+    ) -> dict[Any, int]:
+        """
+        Return the objects from which `to_obj` can be reached, each with its distance,
+        the nearest first. The queries are those of ``reachable_from()``.
+        """
+        return self._reachable(to_obj, "to", max_depth, characteristics)
 
     def reachable_ids_from(
-        self, from_obj: Any, max_depth: int | None = None
+        self, from_obj: Any, max_depth: int | None = None, **characteristics: Any
     ) -> dict[Any, int]:
         """
         Return the primary keys of what can be reached from `from_obj`, each with its
         distance, the nearest first: as connections have them, without fetching objects.
         """
-        depths = self._depths_from(from_obj, max_depth)
-        natives = self._natives_of(depths, from_obj)
-        return {natives[key]: depth for key, depth in depths.items() if key in natives}
+        return self._reachable_ids(from_obj, "from", max_depth, characteristics)
+
+    def reachable_ids_to(
+        self, to_obj: Any, max_depth: int | None = None, **characteristics: Any
+    ) -> dict[Any, int]:
+        """
+        Return the primary keys of the objects from which `to_obj` can be reached: as
+        ``reachable_ids_from()`` does.
+        """
+        return self._reachable_ids(to_obj, "to", max_depth, characteristics)
 
     adistance_between = async_twin("distance_between")
     aare_connected = async_twin("are_connected")
     apath_between = async_twin("path_between")
     areachable_from = async_twin("reachable_from")
     areachable_ids_from = async_twin("reachable_ids_from")
+    areachable_to = async_twin("reachable_to")
+    areachable_ids_to = async_twin("reachable_ids_to")
 
     # Keys.
 
@@ -127,36 +174,58 @@ class Graph:
         same: bool = self.ends["from"].target is self.ends["to"].target
         return same
 
-    def _keys_between(
-        self, from_obj: Any, to_obj: Any, limit: int | None, gone: Iterable[Any]
-    ) -> list[Any] | None:
-        """Return the keys on a shortest way that avoids those that are `gone`."""
+    def _search(
+        self,
+        from_obj: Any,
+        to_obj: Any,
+        limit: int | None,
+        rows: QuerySet[Any],
+        weight: str | None = None,
+    ) -> Callable[[Collection[Any]], Found | None]:
+        """
+        Return a function that finds a shortest way, or a cheapest one, over connections
+        in `rows`. It avoids the keys that are given to it. Raise an error for what it
+        cannot search.
+        """
         limit = checked_limit(limit, "limit")
         start = self.ends["from"].value_of(from_obj)
         goal = self.ends["to"].value_of(to_obj)
-        if not self.is_homogeneous:
-            if (
-                limit == 0
-                or not self._rows(from_obj).filter(from_pk=start, to_pk=goal).exists()
-            ):
-                return None
-            return [start, goal]
-        return shortest_path(
-            start,
-            goal,
-            limit,
-            self._step(from_obj, forwards=True),
-            self._step(from_obj, forwards=False),
-            gone,
-        )
+        goes_on = self.is_homogeneous
+        if not goes_on:
+            limit = min(limit, 1)
+        if weight is not None:
+            wanted = Weight(self, weight)
+            wanted.check(rows)
+            step = neighbours(self, rows, FORWARDS, wanted)
 
-    def _depths_from(self, obj: Any, max_depth: int | None) -> dict[Any, int]:
+            def cheapest(gone: Collection[Any]) -> Found | None:
+                return cheapest_path(start, goal, limit, step, gone, goes_on=goes_on)
+
+            return cheapest
+        steps = neighbours(self, rows, FORWARDS), neighbours(self, rows, BACKWARDS)
+
+        def shortest(gone: Collection[Any]) -> Found | None:
+            if goes_on:
+                return shortest_path(start, goal, limit, *steps, gone)
+            found = limit and rows.filter(from_pk=start, to_pk=goal).exists()
+            return Found([start, goal]) if found else None
+
+        return shortest
+
+    def _depths_of(
+        self,
+        obj: Any,
+        side: str,
+        max_depth: int | None,
+        characteristics: dict[str, Any],
+    ) -> dict[Any, int]:
         """Return the keys that can be reached, with their distances."""
         limit = checked_limit(max_depth, "max_depth")
-        start = self.ends["from"].value_of(obj)
+        start = self.ends[side].value_of(obj)
         if not self.is_homogeneous:
             limit = min(limit, 1)
-        step = self._step(obj, forwards=True)
+        rows = self._rows(obj).filter(**characteristics)
+        step = neighbours(self, rows, FORWARDS if side == "from" else BACKWARDS)
         # Keys of the other model are not those of this one.
         depths = {start: 0} if self.is_homogeneous else {}
         level = [start]
@@ -170,41 +239,53 @@ class Graph:
             del depths[start]
         return depths
 
-    def _step(self, obj: Model, *, forwards: bool) -> Step:
-        """Return a function that finds the neighbours of keys, in batches."""
-        here, there = ("from_pk", "to_pk") if forwards else ("to_pk", "from_pk")
-        ways = [(here, there), (there, here)] if self.symmetric else [(here, there)]
-        rows = self._rows(obj).order_by()
-
-        def neighbours(keys: list[Any]) -> Iterator[tuple[Any, Any]]:
-            for batch in batches(keys, BATCH_SIZE):
-                for mine, yours in ways:
-                    found = rows.filter(Q(KeyAmong(F(mine), batch)))
-                    yield from found.values_list(mine, yours)
-
-        return neighbours
-
     # Objects.
 
-    def _natives_of(self, keys: Iterable[Any], obj: Model) -> dict[Any, Any]:
-        """Return the primary keys that `keys` of the end ``"to"`` stand for."""
-        end = self.ends["to"]
+    def _reachable(
+        self,
+        obj: Any,
+        side: str,
+        max_depth: int | None,
+        characteristics: dict[str, Any],
+    ) -> dict[Any, int]:
+        """Return the objects that can be reached, with their distances."""
+        depths = self._depths_of(obj, side, max_depth, characteristics)
+        objs = self._objects_of(depths, obj, OTHER[side])
+        return {objs[key]: depth for key, depth in depths.items() if key in objs}
+
+    def _reachable_ids(
+        self,
+        obj: Any,
+        side: str,
+        max_depth: int | None,
+        characteristics: dict[str, Any],
+    ) -> dict[Any, int]:
+        """Return the keys of these objects, in their own type."""
+        depths = self._depths_of(obj, side, max_depth, characteristics)
+        natives = self._natives_of(depths, obj, OTHER[side])
+        return {natives[key]: depth for key, depth in depths.items() if key in natives}
+
+    def _natives_of(
+        self, keys: Iterable[Any], obj: Model, side: str = "to"
+    ) -> dict[Any, Any]:
+        """Return the primary keys that `keys` of the end `side` stand for."""
+        end = self.ends[side]
         if not end.is_text:
             return {key: key for key in keys}
-        connection = databases[self._objects_near(obj).db]
+        connection = databases[self._objects_near(obj, side).db]
         return {text: native for native, text in end.key.natives(keys, connection)}
 
-    def _objects_of(self, keys: Iterable[Any], obj: Model) -> dict[Any, Any]:
+    def _objects_of(self, keys: Iterable[Any], obj: Model, side: str) -> dict[Any, Any]:
         """Return the objects of `keys`, one query for each ``BATCH_SIZE`` of them."""
-        end, found = self.ends["to"], {}
-        for batch in batches(self._natives_of(keys, obj).values(), BATCH_SIZE):
-            for one in self._objects_near(obj).filter(pk__in=batch):
+        end, found = self.ends[side], {}
+        for batch in batches(self._natives_of(keys, obj, side).values(), BATCH_SIZE):
+            for one in self._objects_near(obj, side).filter(pk__in=batch):
                 found[end.value_of(one)] = one
         return found
 
-    def _objects_near(self, obj: Model) -> Any:
-        """Return a queryset of all objects at the end ``"to"``."""
-        manager = self.ends["to"].given._default_manager
+    def _objects_near(self, obj: Model, side: str) -> Any:
+        """Return a queryset of all objects at the end `side`."""
+        manager = self.ends[side].given._default_manager
         return manager.db_manager(self._using, hints={"instance": obj}).get_queryset()
 
 
@@ -222,58 +303,3 @@ def checked_limit(limit: Any, option: str) -> int:
             f"{limit!r}."
         )
     return limit
-
-
-def shortest_path(
-    start: Any,
-    goal: Any,
-    limit: int,
-    forwards: Step,
-    backwards: Step,
-    gone: Iterable[Any] = (),
-) -> list[Any] | None:
-    """
-    Return the keys on a shortest way from `start` to `goal`, ``None`` if there is none
-    of at most `limit` steps.
-
-    After each level from either side, all ways of up to as many steps as levels have
-    been found. So the first key that both sides have seen is on a shortest one.
-    """
-    if start == goal:
-        return [start]
-    seen = dict.fromkeys(gone)
-    # Each key with the one from which it was reached.
-    before, after = {**seen, start: None}, {**seen, goal: None}
-    near, far = [start], [goal]
-    for _ in range(limit):
-        if len(near) <= len(far):
-            near = level(near, forwards, before)
-            level_keys, others = near, after
-        else:
-            far = level(far, backwards, after)
-            level_keys, others = far, before
-        if not level_keys:
-            return None
-        for key in level_keys:
-            if key in others:
-                return [*reversed(walk(key, before)), *walk(key, after)[1:]]
-    return None
-
-
-def level(keys: list[Any], step: Step, reached: dict[Any, Any]) -> list[Any]:
-    """Return the neighbours of `keys` that were not `reached` yet, and note them."""
-    found = []
-    for key, neighbour in step(keys):
-        if neighbour not in reached:
-            reached[neighbour] = key
-            found.append(neighbour)
-    return found
-
-
-def walk(key: Any, reached: dict[Any, Any]) -> list[Any]:
-    """Return `key` and those over which it was reached, back to the first."""
-    keys = []
-    while key is not None:
-        keys.append(key)
-        key = reached[key]
-    return keys

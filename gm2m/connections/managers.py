@@ -12,6 +12,7 @@ from django.db.models.utils import resolve_callables
 from ..related_managers import RelatedManager, within_limits
 from ..targets import copy_instance, is_not_hidden, not_hidden
 from ..transactions import write_at_once
+from .neighbours import FORWARDS, neighbours
 
 if TYPE_CHECKING:
     from .attached import Attachment
@@ -114,7 +115,8 @@ class ConnectedManager(RelatedManager):
         """
         relationship, end = self.relationship, self.attachment.end
         others: dict[Any, dict[Any, None]] = {}
-        for key, other in relationship._step(instance, forwards=True)(keys):
+        step = neighbours(relationship, relationship._rows(instance), FORWARDS)
+        for key, other in step(keys):
             others.setdefault(other, {})[key] = None
         natives = list(relationship._natives_of(others, instance).values())
         found = []

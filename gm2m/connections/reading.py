@@ -212,13 +212,33 @@ class Reading:
             return F(name)
         return NativeKey(F(name), end.key)
 
-    def mutual(self, one: Any, two: Any, /) -> QuerySet[Any]:
+    def mutual(self, *from_objs: Any, **characteristics: Any) -> QuerySet[Any]:
         """
-        Return the objects to which connections lead from both objects: a queryset of
-        their model's default manager, one query.
+        Return the objects to which connections lead from all of `from_objs`: a queryset
+        of their model's default manager, one query.
         """
-        shared = self.connected_objects(one)
-        return self._others_of(two, "from", {}, queryset=shared)
+        return self._shared(from_objs, "from", characteristics)
+
+    def mutual_to(self, *to_objs: Any, **characteristics: Any) -> QuerySet[Any]:
+        """
+        Return the objects from which connections lead to all of `to_objs`: a queryset
+        of their model's default manager, one query.
+        """
+        return self._shared(to_objs, "to", characteristics)
+
+    def _shared(
+        self, objs: tuple[Any, ...], side: str, characteristics: dict[str, Any]
+    ) -> QuerySet[Any]:
+        """Return what is connected with all of `objs`, which are at the end `side`."""
+        if not objs:
+            raise TypeError(
+                f"The relationship {self.name!r}: pass the objects whose connected "
+                "objects are to be the same, as positional arguments."
+            )
+        found: Any = None
+        for obj in objs:
+            found = self._others_of(obj, side, characteristics, queryset=found)
+        return found  # type: ignore[no-any-return]
 
     aget_connection = async_twin("get_connection")
     aconnection_exists = async_twin("connection_exists")

@@ -108,3 +108,16 @@ class Reply(AbstractConnection):
 
     class Meta(AbstractConnection.Meta):
         pass
+
+
+class Road(AbstractConnection):
+    """Weights of several types; the same pair several times."""
+
+    minutes = models.IntegerField(null=True, default=1)
+    steps = models.PositiveIntegerField(default=1)
+    length = models.FloatField(default=1.0)
+    toll = models.DecimalField(max_digits=6, decimal_places=2, default=0)
+    kind = models.CharField(max_length=20, default="")
+
+    class Meta(AbstractConnection.Meta):
+        pass

@@ -16,6 +16,7 @@ empty querysets, ``False`` and ``None``.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -40,8 +41,10 @@ METHODS = (
     "distance_between",
     "get_connection",
     "mutual",
+    "mutual_to",
     "path_between",
     "reachable_from",
+    "reachable_to",
 )
 
 
@@ -72,7 +75,9 @@ NOTHING: dict[str, Callable[[Relationship], Any]] = {
     "connections_from_object": no_connections,
     "connections_to_object": no_connections,
     "mutual": no_objects,
+    "mutual_to": no_objects_before,
     "reachable_from": lambda relationship: {},
+    "reachable_to": lambda relationship: {},
 }
 
 
@@ -89,12 +94,21 @@ def connections(relationship: str | Relationship) -> Any:
     return get_relationship(relationship).connections
 
 
+def object_count(method: str) -> int | None:
+    """Return how many objects the method takes first, ``None`` for any number."""
+    names = inspect.signature(getattr(Relationship, method)).parameters
+    if "from_objs" in names or "to_objs" in names:
+        return None
+    return sum(name in ("from_obj", "to_obj") for name in names)
+
+
 def add_tag(method: str) -> None:
     """Register the tag that calls `method`."""
+    count = object_count(method)
 
     def tag(relationship: str | Relationship, *args: Any, **options: Any) -> Any:
         found = get_relationship(relationship)
-        objs = [*args[:2], options.get("from_obj", ""), options.get("to_obj", "")]
+        objs = [*args[:count], options.get("from_obj", ""), options.get("to_obj", "")]
         if any(is_nobody(obj) for obj in objs):
             return NOTHING.get(method, nothing)(found)
         return getattr(found, method)(*args, **options)
