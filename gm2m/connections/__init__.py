@@ -16,8 +16,8 @@ row of it. What a reader meets, in this order:
     ``neighbours`` asks the database, ``weights`` make some ways cheaper;
 5.  ``attached``: accessors on the models themselves, with their ``managers``; and
     ``attached_connections``, with their ``connection_managers``;
-6.  ``signals``, ``checks``, ``integrity``, ``disorder``, ``admin``, template tags and a
-    command.
+6.  ``signals``, ``checks``, ``integrity``, ``disorder``, ``export``, ``admin``,
+    template tags and commands.
 
 The public names are looked up on first use: models may be imported only when the app
 registry has begun to load them.
