@@ -328,6 +328,7 @@ def test_a_round_trip(follow, trio, run):
     assert follow.get_connection(trio[1], trio[2]).rank == 2
 
 
+@pytest.mark.slow
 def test_many_lines(define, run):
     """Twenty thousand lines in some seconds: a million in minutes."""
     define("many", Account, Account)

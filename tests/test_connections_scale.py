@@ -64,3 +64,25 @@ def test_a_long_chain(define, django_assert_max_num_queries):
     assert follow.distance_between(objs[0], objs[-1], 999) is None
     with django_assert_max_num_queries(1001):
         assert follow.path_between(objs[0], objs[-1]) == objs
+
+
+def test_a_hub(define):
+    """A way from or to an object with 20,000 connections is found without them."""
+    follow = define("hub", Account, Account)
+    Account.objects.bulk_create((Account() for _ in range(NODES)), batch_size=5000)
+    hub, *others = Account.objects.order_by("pk")
+    follow.create_connections((one, hub) for one in others)
+    follow.create_connections((hub, one) for one in others)
+    lone, last = Account.objects.create(), others[-1]
+    follow.create_connection(lone, last)
+    for start, goal, distance, most in [
+        (last, hub, 1, 1),
+        (hub, last, 1, 2),
+        (lone, hub, 2, 2),
+        (others[0], last, 2, 3),
+        (hub, lone, None, 2),
+    ]:
+        with CaptureQueriesContext(connection) as queries:
+            assert follow.distance_between(start, goal) == distance
+        assert len(queries) <= most
+        assert all("LIMIT 1001" in query["sql"] for query in queries)
