@@ -70,12 +70,8 @@ class ConnectionAdmin(Base):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
-        objs = [
-            getattr(row, name)
-            for name in COLUMNS
-            if name in super().get_list_display(request)
-            for row in changelist.result_list
-        ]
+        names = COLUMNS.keys() & {*super().get_list_display(request)}
+        objs = [getattr(row, name) for name in names for row in changelist.result_list]
         visible_objects[request] = visible(self.admin_site, request, objs)
         return changelist
 

@@ -18,6 +18,9 @@ class SnowflakeField(models.BigAutoField):
     def db_type(self, connection):
         return models.BigIntegerField().db_type(connection)
 
+    # Django's asks for the range of the internal type.
+    validators = ()
+
 
 # Django's looks up the range of the internal type.
 SnowflakeField.register_lookup(Exact)
