@@ -15,18 +15,23 @@ has one more column, the key of the target. What a reader meets, in this order:
     the target's ``_meta``, the joins, and deletion by its collector (``deletion``).
     What earlier processes have linked is found by ``discovery``.
 4.  *Used*: accessor (``descriptors``) → manager (``managers``, ``reverse_managers``)
-    → rows (written by ``linking``, read by ``query`` and ``fetching``) → ``targets``.
-    Rows come in ``link_order``, lists are combined by ``set_operations``.
+    → rows (written by ``linking`` with ``inserts``, read by ``query`` and
+    ``fetching``) → ``targets``. Rows come in ``link_order``, lists are combined by
+    ``set_operations``. Where a parent's manager yields its children, ``subclasses``
+    says which rows link one object.
     Conditions on targets are ``lookups``, their SQL is in ``comparisons``; they begin
     with ``link_rel``, and negated ones are in ``exclusion``. What a key is, is in
     ``keys`` and ``kinds``; many sources at once are ``prefetch``, with
     ``target_lists``. Fixtures have ``references`` for targets (``serialization``).
 5.  *Chosen*: what the field is to forms is in ``model_forms``, their field in
-    ``forms``, and the admin has a package of its own (``admin``).
+    ``forms``, and the admin has a package of its own (``admin``). What a choice may
+    remove is in ``offers``.
 6.  *Migrated*: ``deconstruct()`` names what the database depends on. Historical
     models have the field with its forward manager, and no reverse relations. Tables of
     other origin become its own by ``operations`` (``indexes``, ``conversions``,
     ``generic_throughs``).
+7.  *Examined*: what is wrong with the rows of a database is found by ``integrity``,
+    ``spelling`` and ``key_columns``.
 """
 
 from __future__ import annotations

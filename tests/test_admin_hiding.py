@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.sites import all_sites
 from django.contrib.auth.models import User as Account
 from django.db.models.signals import post_save, pre_delete
+from django.http import QueryDict
 from django.test import RequestFactory
 from django.urls import path, set_urlconf
 
@@ -213,6 +214,19 @@ def test_options_that_hooks_answer(jack):
     assert SECRET not in html
 
 
+def test_a_filter_by_objects_that_are_linked(jack):
+    linked = ("preferred_videos__movie", admin.RelatedOnlyFieldListFilter)
+    Movie.objects.create(title="Solaris")
+    model_admin = admin_of(get_list_filter=lambda self, request: [linked])
+    request = request_for()
+    request.GET = QueryDict("_facets=True")
+    html = page(model_admin.changelist_view(request))
+    alien = Movie.objects.get(title="Alien")
+    assert f"preferred_videos__movie__video_ptr__exact={alien.pk}" in html
+    assert "Solaris" not in html
+    assert SECRET not in html
+
+
 def test_who_may_only_view(jack):
     model_admin = admin_of(has_change_permission=lambda self, request, obj=None: False)
     html = page(model_admin.change_view(request_for(), str(jack.pk)))
@@ -317,3 +331,13 @@ def test_what_the_save_of_an_inline_sees(estate):
     assert seen == [{"Bone", "Secret"}]
     assert reliquary.protected.count() == 2
     assert list(reliquary.restricted.all()) == [bone]
+
+
+def test_an_inline_is_shown_in_part_once(estate, django_assert_num_queries):
+    options = {"inlines": [ReliquaryInline], "see": lambda *args: None}
+    model_admin = admin_of(Estate, SeeingAdmin, **options)
+    answer = model_admin.change_view(request_for(), str(estate.pk))
+    page(answer)
+    (inline,) = answer.context_data["inline_admin_formsets"]
+    with django_assert_num_queries(0):
+        assert inline.formset.media

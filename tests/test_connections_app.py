@@ -72,6 +72,13 @@ def test_the_list(client, star, pair, django_assert_num_queries):
         read()
 
 
+def test_the_list_shows_nothing_for_an_object_that_is_gone(client, star, pair):
+    Repo.objects.filter(pk=pair[1].pk)._raw_delete("default")
+    page = client.get(URL)
+    assert page.status_code == 200
+    assert 'field-to_object">-<' in page.content.decode()
+
+
 def test_the_list_can_be_filtered_and_searched(client, star, pair, define):
     like = define("like", Account, Page)
     like.create_connection(pair[0], Page.objects.create())

@@ -1,6 +1,7 @@
 """From objects to their connections: accessors, lookups, order, prefetching."""
 
 import datetime
+import inspect
 import pickle
 
 import pytest
@@ -99,6 +100,11 @@ def test_reading(slots, pages, styles, django_assert_num_queries):
     assert isinstance(page.style_slots.all(), type(Slot.objects.all()))
     with pytest.raises(ValueError, match="is not saved"):
         Page().style_slots  # noqa: B018
+
+
+def test_what_the_accessors_are_on_the_classes(slots):
+    assert Page.style_slots.rel is Page._meta.get_field("style_slots")
+    assert Slot.relationship is inspect.getattr_static(Slot, "relationship")
 
 
 def test_lookups(slots, pages, styles):

@@ -172,9 +172,8 @@ class LinkedObjectFilter(RelatedFieldListFilter):
 
     def get_facet_counts(self, pk_attname: str, filtered_qs: QuerySet[Any]) -> Any:
         counts = super().get_facet_counts(pk_attname, filtered_qs)
-        if self.include_empty_choice:
-            has_none = self.has_none(filtered_qs)
-            counts["__c"] = Count(pk_attname, filter=has_none, distinct=True)
+        has_none = self.has_none(filtered_qs)
+        counts["__c"] = Count(pk_attname, filter=has_none, distinct=True)
         return counts
 
 

@@ -101,11 +101,8 @@ class Reversed(Disorder):
         twice = [row.pk for row in found if (row.to_pk, row.from_pk) in present]
         rows.model._base_manager.using(using).filter(pk__in=twice).delete()
         left = [row for row in found if row.pk not in twice]
-        if left:
-            # The order is put right on the way.
-            rows.model._base_manager.using(using).bulk_update(
-                left, ["from_pk", "to_pk"]
-            )
+        # The order is put right on the way.
+        rows.model._base_manager.using(using).bulk_update(left, ["from_pk", "to_pk"])
         return len(found)
 
 
