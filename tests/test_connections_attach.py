@@ -228,6 +228,19 @@ def test_connections_with_hidden_objects_are_kept(define, write, left, model):
     assert list(ada.stars.all()) == [shown][:left]
 
 
+def test_set_keeps_connections_with_objects_that_are_hidden_when_read(star):
+    """As in Django, ``set()`` reads the manager; the others go by its conditions."""
+    (ada,), (shown, hidden, gone) = accounts("ada"), repos("one", "two", "three")
+    ada.stars.add(shown, hidden, gone)
+    Repo.everything.filter(pk=hidden.pk).update(gone=True)
+    Repo.everything.filter(pk=gone.pk)._raw_delete("default")
+    stars = ada.stars(manager="as_read")
+    stars.set([])
+    assert get_relationship("star").connections.get().to_pk == str(hidden.pk)
+    stars.clear()
+    assert not get_relationship("star").connections.exists()
+
+
 def test_what_is_gone_is_not_hidden(star):
     (ada,), (gone, hidden) = accounts("ada"), repos("one", "two")
     ada.stars.add(gone, hidden)

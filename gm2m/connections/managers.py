@@ -10,7 +10,13 @@ from django.db.models import F, Model, OuterRef, QuerySet
 from django.db.models.utils import resolve_callables
 
 from ..related_managers import RelatedManager, within_limits
-from ..targets import copy_instance, is_not_hidden, not_hidden
+from ..targets import (
+    copy_instance,
+    hidden_among,
+    is_not_hidden,
+    not_hidden,
+    reads_as_django,
+)
 from ..transactions import write_at_once
 from .neighbours import FORWARDS, neighbours
 
@@ -140,17 +146,34 @@ class ConnectedManager(RelatedManager):
         shown: Any = self._objects()
         if not shown._has_filters():
             return rows
-        model = shown.model
-        using = self._db or router.db_for_write(model, instance=self.instance)
-        shown = shown.using(using)
-        other = self.relationship._other_key(self.instance, self.side)
-        rows = rows.annotate(**{OTHER_KEY: other})
-        if using == rows.db:
+        rows, shown = self._with_keys(rows), self._to_write(shown)
+        if shown.db == rows.db:
             return rows.filter(is_not_hidden(shown, OuterRef(OTHER_KEY)))
-        keys = [
-            key for key in rows.values_list(OTHER_KEY, flat=True) if key is not None
-        ]
-        return rows.filter(**{f"{OTHER_KEY}__in": not_hidden(shown, keys)})
+        return rows.filter(**{f"{OTHER_KEY}__in": not_hidden(shown, keys_of(rows))})
+
+    def _read(self, rows: Any) -> Any:
+        """
+        Return those of the connections `rows` whose other object is not hidden when
+        the manager is read, which is what ``set()`` goes by.
+        """
+        shown: Any = self._objects()
+        if reads_as_django(shown):
+            return self._shown(rows)
+        rows = self._with_keys(rows)
+        keys = keys_of(rows)
+        hidden = hidden_among(self._to_write(shown), keys, "pk")
+        left = [key for key in keys if key not in hidden]
+        return rows.filter(**{f"{OTHER_KEY}__in": left})
+
+    def _with_keys(self, rows: Any) -> Any:
+        other = self.relationship._other_key(self.instance, self.side)
+        return rows.annotate(**{OTHER_KEY: other})
+
+    def _to_write(self, shown: Any) -> Any:
+        model = shown.model
+        return shown.using(
+            self._db or router.db_for_write(model, instance=self.instance)
+        )
 
     def add(self, *objs: Any, through_defaults: dict[str, Any] | None = None) -> None:
         """
@@ -186,8 +209,9 @@ class ConnectedManager(RelatedManager):
         """
         self.drop_cache()
         defaults = dict(resolve_callables(through_defaults or {}))
+        shown = self._shown if clear else self._read
         self.relationship._set_others(
-            self.instance, self.side, objs, defaults, self._shown, clear=clear
+            self.instance, self.side, objs, defaults, shown, clear=clear
         )
 
     def create(
@@ -233,3 +257,9 @@ class ConnectedManager(RelatedManager):
     create.alters_data = True  # type: ignore[attr-defined]
     get_or_create.alters_data = True  # type: ignore[attr-defined]
     update_or_create.alters_data = True  # type: ignore[attr-defined]
+
+
+def keys_of(rows: Any) -> list[Any]:
+    """Return the keys of the other objects of connections, where they are keys."""
+    keys = rows.values_list(OTHER_KEY, flat=True)
+    return [key for key in keys if key is not None]

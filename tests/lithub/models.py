@@ -32,6 +32,14 @@ class AccountProxy(Account):
         proxy = True
 
 
+class ReadingQuerySet(models.QuerySet):
+    """Hides objects only when they are read."""
+
+    def _fetch_all(self):
+        super()._fetch_all()
+        self._result_cache = [obj for obj in self._result_cache if not obj.gone]
+
+
 class KeptManager(models.Manager):
     def get_queryset(self):
         return super().get_queryset().filter(gone=False)
@@ -48,6 +56,7 @@ class Repo(models.Model):
 
     objects = KeptManager()
     everything = models.Manager()
+    as_read = ReadingQuerySet.as_manager()
 
     def __str__(self):
         return self.name
