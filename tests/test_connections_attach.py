@@ -241,6 +241,13 @@ def test_set_keeps_connections_with_objects_that_are_hidden_when_read(star):
     assert not get_relationship("star").connections.exists()
 
 
+def test_an_end_has_objects_of_its_model(star):
+    end = star.ends["to"]
+    end.check_target_model(Repo)
+    with pytest.raises(TypeError, match=r"has objects of lithub.Repo at this end"):
+        end.check_target_model(Account)
+
+
 def test_what_is_gone_is_not_hidden(star):
     (ada,), (gone, hidden) = accounts("ada"), repos("one", "two")
     ada.stars.add(gone, hidden)
