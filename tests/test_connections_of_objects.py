@@ -7,6 +7,7 @@ import pickle
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.exceptions import FieldError
+from django.db import connection
 from django.db.models import Count, F, Max, Prefetch, Q
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from gm2m.connections import (
     relationships,
     undefine_relationship,
 )
+from gm2m.connections.fields import Step
 from tests.lithub.models import (
     Account,
     Company,
@@ -468,3 +470,11 @@ def test_connections_of_an_object(define, accounts, django_assert_num_queries):
             connections_of(wrong)
     with pytest.raises(ValueError, match="is not saved"):
         connections_of(Account())
+
+
+def test_the_step_to_an_object_is_read_as_its_column(slots):
+    """What Django may ask of a join and of an expression's field."""
+    step = Step(Slot._meta.get_field("from_object"))
+    column = Slot._meta.get_field("from_pk")
+    assert step.db_type(connection) == column.db_type(connection)
+    assert step.get_extra_restriction("a", "b") is None

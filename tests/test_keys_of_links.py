@@ -251,3 +251,10 @@ def test_serializers_get_references(user):
         (data,) = serializers.serialize("python", [one])
         assert data["fields"]["preferred_videos"] == expected
         assert "app.movie:" in serializers.serialize("xml", [one])
+
+
+def test_columns_of_a_list_can_be_looked_up(user):
+    titles = user.preferred_videos.values("movie__title")
+    assert [movie.title for movie in Movie.objects.filter(title__in=titles)] == [
+        "Alien"
+    ]
